@@ -1,0 +1,123 @@
+package workdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"syncmaster-setup/internal/fault"
+)
+
+// errHeld is what the system-specific lock call returns where another process holds the lock.
+var errHeld = errors.New("held by another process")
+
+// errStale is a lock on a file that the run before has removed.
+var errStale = errors.New("the lock file was removed")
+
+// lockTries bounds how often a run begins anew because another one has just removed the folder.
+const lockTries = 1000
+
+// Lock takes the folder's kernel lock for an operation, creating the folders it needs; the lock dies with the process.
+// A folder that another run holds gives [fault.Locked] with that run's own words. unlock releases it and, where the
+// operation left nothing in them, removes the folders that Lock created, so that a refusal changes nothing.
+func (d Dir) Lock(operation string, now time.Time) (unlock func() error, err error) {
+	missing := firstMissing(d.path)
+	for range lockTries {
+		file, err := d.openLock()
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errStale) {
+			continue // a run that was refused has removed the folder in between
+		}
+		if err != nil {
+			return nil, err
+		}
+		note := fmt.Sprintf("%s, process %d, since %s\n", operation, os.Getpid(), now.UTC().Format(time.RFC3339))
+		if err := writeNote(file, note); err != nil {
+			return nil, errors.Join(fmt.Errorf("writing %s: %w", file.Name(), err), file.Close())
+		}
+		return func() error { return d.release(file, missing) }, nil
+	}
+	return nil, fault.New(fault.Refused, fmt.Errorf("locking %s: its folder keeps disappearing", d.path), "check that the folder is not a broken link")
+}
+
+// openLock creates what is missing and takes the kernel lock. errStale says that the locked file is no longer the one
+// in the folder.
+func (d Dir) openLock() (*os.File, error) {
+	if err := d.Prepare(); err != nil {
+		return nil, fault.New(fault.Refused, err, "choose a folder that you may write to with --dir")
+	}
+	path := d.File(filepath.Join(StateDir, lockFile))
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, secretMode)
+	if err != nil {
+		return nil, fault.New(fault.Refused, fmt.Errorf("opening the lock: %w", err), "check who owns "+d.File(StateDir))
+	}
+	err = lockFileHandle(file)
+	switch {
+	case errors.Is(err, errHeld):
+		err = fault.New(fault.Locked, fmt.Errorf("another run is at work in %s%s", d.path, readHolder(path)),
+			"wait until it has ended, then try again")
+	case err != nil:
+		err = fmt.Errorf("locking %s: %w", path, err)
+	case !sameFile(file, path):
+		err = errStale
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// release removes what Lock made where nothing else is in it, then frees the lock by closing the file. The order keeps
+// another process from locking a file that is about to go.
+func (d Dir) release(lock *os.File, firstMade string) error {
+	entries, err := os.ReadDir(d.File(StateDir))
+	if err == nil && len(entries) == 1 {
+		err = os.Remove(lock.Name())
+		empty := err == nil && os.Remove(d.File(StateDir)) == nil // not empty: the next run has come in, so it stays
+		for folder := d.path; empty && firstMade != "" && len(folder) >= len(firstMade); folder = filepath.Dir(folder) {
+			empty = os.Remove(folder) == nil
+		}
+	}
+	return errors.Join(err, lock.Close())
+}
+
+// firstMissing returns the topmost folder of path that does not exist, or the empty string.
+func firstMissing(path string) string {
+	missing := ""
+	for folder := path; ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			return missing
+		}
+		missing = folder
+	}
+}
+
+func sameFile(file *os.File, path string) bool {
+	held, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(held, named)
+}
+
+// readHolder returns the note of the run that holds the lock, in brackets, or nothing while it is being written.
+func readHolder(path string) string {
+	data, err := os.ReadFile(path)
+	note := strings.TrimSpace(string(data))
+	if err != nil || note == "" {
+		return ""
+	}
+	return " (" + note + ")"
+}
+
+func writeNote(file *os.File, note string) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := file.WriteAt([]byte(note), 0)
+	return err
+}
