@@ -1,0 +1,76 @@
+// Command program is what the containers of the engine's tests run.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	switch arg(1) {
+	case "serve": // until a signal comes
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+		fmt.Println("serving", os.Getenv("GREETING"))
+		if arg(2) != "" {
+			listener, err := net.Listen("tcp", arg(2))
+			if err != nil {
+				fail(err)
+			}
+			defer func() { _ = listener.Close() }()
+		}
+		<-signals
+		fmt.Println("stopping")
+	case "exit": // with a code, after a pause in milliseconds
+		fmt.Println("on stdout")
+		fmt.Fprintln(os.Stderr, "on stderr")
+		time.Sleep(time.Duration(number(3)) * time.Millisecond)
+		os.Exit(number(2))
+	case "lines":
+		for i := range number(2) {
+			fmt.Println("line", i)
+		}
+	case "cat":
+		content, err := os.ReadFile(arg(2))
+		if err != nil {
+			fail(err)
+		}
+		fmt.Print(string(content))
+	case "eat": // memory, until there is none
+		var eaten [][]byte
+		for {
+			block := make([]byte, 1<<20)
+			for i := range block {
+				block[i] = 1
+			}
+			eaten = append(eaten, block)
+		}
+	default:
+		fail(fmt.Errorf("unknown word %q", arg(1)))
+	}
+}
+
+func arg(i int) string {
+	if i < len(os.Args) {
+		return os.Args[i]
+	}
+	return ""
+}
+
+func number(i int) int {
+	n, err := strconv.Atoi(arg(i))
+	if arg(i) != "" && err != nil {
+		fail(err)
+	}
+	return n
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(99)
+}
