@@ -1,0 +1,15 @@
+// Package migrations carries SyncMaster's schema as SQL files: one pair of files for each Alembic revision, and the
+// catalogue that each revision must leave behind.
+//
+// NNNN_name.up.sql and .down.sql hold no transaction control: the caller runs each inside one transaction together
+// with the change of alembic_version. fingerprints/NNNN.json is what fingerprints/catalog.sql prints on PostgreSQL 17
+// at that revision, without insignificant white space. manifest lists the SHA-256 of every other file, in the format
+// of sha256sum.
+package migrations
+
+import "embed"
+
+// FS holds the files of this folder.
+//
+//go:embed *.sql manifest fingerprints
+var FS embed.FS
