@@ -122,16 +122,17 @@ func (o Options) Merge(other Options) Options {
 	return o
 }
 
-// Defaults returns what is used where the user asks for nothing. The preset decides the address and the login.
+// Defaults returns what is used where the user asks for nothing. The preset decides the address, the login and whether
+// there is a superuser: in production a name that anybody may register must not become one unasked.
 func (o Options) Defaults(newest string) Options {
 	d := Options{
 		Version: newest, Preset: Local, Project: "syncmaster", Profiles: []string{"all"},
-		Superusers: []string{"admin"}, Timezone: "UTC",
+		Timezone: "UTC",
 	}
 	if o.Preset == Production {
 		d.Bind = "0.0.0.0"
 	} else {
-		d.Bind, d.Auth = "127.0.0.1", "dummy"
+		d.Bind, d.Auth, d.Superusers = "127.0.0.1", "dummy", []string{"admin"}
 	}
 	return d.Merge(o)
 }

@@ -12,7 +12,7 @@ import (
 
 // lockFileHandle takes an exclusive lock without waiting; the kernel frees it when the process ends.
 func lockFileHandle(file *os.File) error {
-	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor is small
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return errHeld
 	}

@@ -88,22 +88,27 @@ func (d Dir) Prepare() error {
 	return makeFolder(d.File(StateDir))
 }
 
+// Existing returns the folder, or its nearest parent that exists.
+func (d Dir) Existing() string {
+	folder := d.path
+	for {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
 // Writable reports why files cannot be created in the folder, or in its nearest existing parent, or nil. It leaves
 // nothing behind.
 func (d Dir) Writable() error {
-	folder := d.path
-	for {
-		info, err := os.Stat(folder)
-		if err == nil && !info.IsDir() {
-			return fmt.Errorf("%s is not a folder", folder)
-		}
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
-			return fmt.Errorf("looking at %s: %w", folder, err)
-		}
-		folder = filepath.Dir(folder)
+	folder := d.Existing()
+	info, err := os.Stat(folder)
+	if err != nil {
+		return fmt.Errorf("looking at %s: %w", folder, err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", folder)
 	}
 	probe, err := os.CreateTemp(folder, ".syncmaster-setup-probe-*")
 	if err != nil {
