@@ -1,0 +1,294 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/probe"
+	"syncmaster-setup/internal/report"
+	"syncmaster-setup/internal/secret"
+	"syncmaster-setup/internal/stack"
+	"syncmaster-setup/internal/workdir"
+)
+
+const (
+	// logLines of a container that failed are shown with the error.
+	logLines = 15
+	// inspectEvery bounds how often a wait asks the engine whether the container still lives.
+	inspectEvery = 500 * time.Millisecond
+	// settled is how long a service without a protocol of its own must run before it counts as up.
+	settled = 5 * time.Second
+)
+
+// whyMigrate says what the migration step will do.
+func (r *run) whyMigrate() string {
+	if r.imageMigrates() {
+		return "with Alembic from the image of release " + r.release.Version
+	}
+	return "to revision " + r.release.Head + " of release " + r.release.Version
+}
+
+// migrate waits for the database and brings its schema to the release's head.
+func (r *run) migrate(ctx context.Context) error {
+	return r.withDatabase(ctx, func(db Database) error {
+		facts, err := db.Observe(ctx)
+		if err != nil {
+			return err
+		}
+		if r.state.Database != "" && r.state.Database != facts.SystemIdentifier {
+			return fault.New(fault.Refused, errors.New("the database is not the one that this install was made with: its system identifier differs"),
+				"check whether the volume or the address of the database was changed")
+		}
+		r.state.Database = facts.SystemIdentifier
+		if r.imageMigrates() {
+			return r.migrateByImage(ctx)
+		}
+		applied, err := db.Migrate(ctx, r.release.Head, func(text string) {
+			r.Report.Report(report.Event{Kind: report.Progress, Text: text})
+		})
+		r.result.Revision = r.release.Head
+		r.result.Changed = r.result.Changed || len(applied) > 0
+		return err
+	})
+}
+
+// migrateByImage runs the release's own one-off container, for a schema that this program does not carry.
+func (r *run) migrateByImage(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, fmt.Errorf("the migrations of the image took longer than %s", r.limit))
+	defer cancel()
+	code, tail, err := r.engine.RunOneOff(ctx, r.project, migrations)
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return fmt.Errorf("the migrations of the image ended with exit code %d:\n%s", code, indent(r.redact(tail)))
+	}
+	r.result.Changed = r.result.Changed || r.state.Phase != workdir.Installed
+	return nil
+}
+
+// withDatabase opens the database, waiting until it answers, and closes it after use.
+func (r *run) withDatabase(ctx context.Context, use func(Database) error) error {
+	var db Database
+	check := func(ctx context.Context) error {
+		address, err := r.address(ctx, "db", 5432)
+		if err != nil {
+			return err
+		}
+		opened, err := r.Databases.Open(ctx, r.setting(databaseURL), address)
+		if err != nil && !r.Databases.Retryable(err) {
+			return probe.Fatal(err)
+		}
+		db = opened
+		return err
+	}
+	if err := r.wait(ctx, "the database to answer", r.watched("db", r.options.ExternalDatabase, check)); err != nil {
+		return err
+	}
+	return joinClose(ctx, use(db), db)
+}
+
+// waitBroker waits for a login at the broker.
+func (r *run) waitBroker(ctx context.Context) error {
+	return r.wait(ctx, "the broker to accept its user", r.watched("rabbitmq", r.options.ExternalBroker, func(ctx context.Context) error {
+		address, err := r.address(ctx, "rabbitmq", 5672)
+		if err != nil {
+			return err
+		}
+		return probe.AMQP(at(r.setting(brokerURL), address))(ctx)
+	}))
+}
+
+// waitHealthy waits for all services at once and returns the failures of all.
+func (r *run) waitHealthy(ctx context.Context, services []string) error {
+	var waiting sync.WaitGroup
+	errs := make([]error, len(services))
+	for i, service := range services {
+		waiting.Go(func() {
+			errs[i] = r.wait(ctx, service, r.watched(service, false, r.healthCheck(service)))
+		})
+	}
+	waiting.Wait()
+	return errors.Join(errs...)
+}
+
+// healthCheck returns the check that proves that a service works: server and UI answer, the worker consumes its
+// queues, the scheduler holds its sessions in the database.
+func (r *run) healthCheck(service string) func(context.Context) error {
+	switch service {
+	case "server":
+		return func(ctx context.Context) error { return r.get(ctx, service, 8000, "/monitoring/ping") }
+	case "frontend":
+		return func(ctx context.Context) error { return r.get(ctx, service, 3000, "/") }
+	case "worker":
+		return r.checkWorker
+	default:
+		return r.checkScheduler
+	}
+}
+
+func (r *run) get(ctx context.Context, service string, port uint16, path string) error {
+	address, err := r.address(ctx, service, port)
+	if err != nil {
+		return err
+	}
+	return probe.HTTP("http://"+address+path, nil)(ctx)
+}
+
+func (r *run) checkWorker(ctx context.Context) error {
+	address, err := r.address(ctx, "rabbitmq", 5672)
+	if err != nil {
+		return err
+	}
+	for _, queue := range r.options.Queues {
+		consumers, err := probe.QueueConsumers(ctx, at(r.setting(brokerURL), address), queue)
+		if err != nil {
+			return err
+		}
+		if consumers == 0 {
+			return fmt.Errorf("nobody serves the queue %s yet", queue)
+		}
+	}
+	return nil
+}
+
+// checkScheduler looks for the scheduler's sessions in the database, since it has no port. Where they cannot be seen,
+// for example behind address translation, a scheduler that keeps running for a while counts.
+func (r *run) checkScheduler(ctx context.Context) error {
+	c, err := r.engine.Inspect(ctx, r.options.Project, "scheduler")
+	if err != nil {
+		return err
+	}
+	if c.State == "running" && r.Now().Sub(c.StartedAt) > settled {
+		return nil
+	}
+	if r.options.ExternalDatabase {
+		return errors.New("it has not run long enough yet")
+	}
+	from, err := r.engine.ContainerAddress(ctx, r.options.Project, "scheduler")
+	if err != nil {
+		return err
+	}
+	return r.withDatabase(ctx, func(db Database) error {
+		sessions, err := db.SessionsFrom(ctx, from)
+		if err == nil && sessions == 0 {
+			err = errors.New("it has no session in the database yet")
+		}
+		return err
+	})
+}
+
+// wait repeats a check within the limit and shows what is waited for.
+func (r *run) wait(ctx context.Context, what string, check func(context.Context) error) error {
+	r.Report.Report(report.Event{Kind: report.Progress, Text: "waiting for " + what})
+	return probe.Wait(ctx, probe.Options{What: what, Limit: r.limit}, check)
+}
+
+// watched ends a check as soon as its container is beyond help, with the container's last lines.
+func (r *run) watched(service string, external bool, check func(context.Context) error) func(context.Context) error {
+	if external {
+		return check
+	}
+	before, _ := r.observed.Container(service)
+	restarts, asked := before.Restarts, time.Time{}
+	return func(ctx context.Context) error {
+		err := check(ctx)
+		if err == nil || r.Now().Sub(asked) < inspectEvery {
+			return err
+		}
+		asked = r.Now()
+		c, inspectErr := r.engine.Inspect(ctx, r.options.Project, service)
+		if inspectErr != nil {
+			return err // the engine's own trouble must not hide the check's
+		}
+		if verdict := probe.Verdict(c, restarts); verdict != nil {
+			return probe.Fatal(r.withLogs(ctx, c, verdict))
+		}
+		return err
+	}
+}
+
+func (r *run) withLogs(ctx context.Context, c stack.Container, verdict error) error {
+	hint := "see all of it with: docker compose logs " + c.Service + " (in " + r.dir + ")"
+	logs, err := r.engine.Logs(ctx, c.ID, logLines)
+	if err != nil || strings.TrimSpace(logs) == "" {
+		return fault.New(fault.Failed, verdict, hint)
+	}
+	return fault.New(fault.Failed, fmt.Errorf("%w; its last lines:\n%s", verdict, indent(r.redact(logs))), hint)
+}
+
+// address returns where a service is reached from here: its published port, otherwise its container. External services
+// have no address of ours.
+func (r *run) address(ctx context.Context, service string, port uint16) (string, error) {
+	if service == "db" && r.options.ExternalDatabase || service == "rabbitmq" && r.options.ExternalBroker {
+		return "", nil
+	}
+	definition, err := r.project.GetService(service)
+	if err != nil {
+		return "", fmt.Errorf("looking for the service %s: %w", service, err)
+	}
+	for _, p := range definition.Ports {
+		if p.Target == uint32(port) && p.Published != "" {
+			return net.JoinHostPort(reachable(p.HostIP), p.Published), nil
+		}
+	}
+	address, err := r.engine.ContainerAddress(ctx, r.options.Project, service)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(address.String(), strconv.Itoa(int(port))), nil
+}
+
+// at returns a URL with another host and port, or as it is without an address.
+func at(raw secret.Text, address string) secret.Text {
+	u, err := url.Parse(raw.Reveal())
+	if err != nil || address == "" {
+		return raw
+	}
+	u.Host = address
+	return secret.NewText(u.String())
+}
+
+// passwordOf returns the password in a URL.
+func passwordOf(raw secret.Text) secret.Text {
+	u, err := url.Parse(raw.Reveal())
+	if err != nil || u.User == nil {
+		return secret.Text{}
+	}
+	password, _ := u.User.Password()
+	return secret.NewText(password)
+}
+
+// reachable returns the address to dial for one that is published on.
+func reachable(published string) string {
+	if slices.Contains([]string{"", "0.0.0.0", "::"}, published) {
+		return loopback
+	}
+	return published
+}
+
+// redact removes this install's secrets from text that a container has written.
+func (r *run) redact(text string) string {
+	s := r.input.Secrets
+	known := []secret.Text{s.FernetKey, s.DatabasePassword, s.BrokerPassword, s.CookieKey, s.TokenKey,
+		passwordOf(r.setting(databaseURL)), passwordOf(r.setting(brokerURL))}
+	for _, set := range r.options.Set {
+		if definition, has := r.release.Setting(set.Name); has && definition.Secret {
+			known = append(known, set.Value)
+		}
+	}
+	return secret.NewRedactor(known...).String(text)
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
+}

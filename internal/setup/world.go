@@ -1,0 +1,232 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"syncmaster-setup/internal/config"
+	"syncmaster-setup/internal/envfile"
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/journal"
+	"syncmaster-setup/internal/release"
+	"syncmaster-setup/internal/render"
+	"syncmaster-setup/internal/stack"
+	"syncmaster-setup/internal/workdir"
+)
+
+// world is one observation of everything a decision depends on. It is taken once.
+type world struct {
+	dir       string         // absolute path of the install folder
+	options   config.Options // complete: recorded, asked for, defaults
+	asked     config.Options // what the user asked for in this run
+	release   release.Release
+	state     workdir.State
+	installed bool              // there is a state
+	texts     map[string]string // files of the install in the folder
+	last      map[string]string // files of the last generation
+	lastGen   int
+	stopped   string // step at which an earlier run was interrupted, empty for none
+
+	host     Host
+	observed stack.Observed
+	external *externalDatabase
+
+	disk       map[string]uint64 // free bytes by what they are for: "images", "folder"
+	busy       map[portKey]string
+	unpullable map[string]error
+	writable   error
+	shadowed   []string // variables of .env that the environment overrides
+}
+
+// externalDatabase is what an observation of a database of the user's own told.
+type externalDatabase struct {
+	facts  DatabaseFacts
+	tokens []string
+}
+
+// portKey is a host address and port that a service is published on.
+type portKey struct {
+	address string
+	number  uint16
+}
+
+// images returns the images that the install runs, each once.
+func (w world) images() []string {
+	var refs []string
+	for _, service := range w.services() {
+		ref := w.options.ImagePrefix() + w.release.Image(component(service)).String()
+		if !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// services returns everything that runs or is run once, the infrastructure first.
+func (w world) services() []string {
+	services := append(w.options.Infrastructure(), w.options.Services()...)
+	if w.imageMigrates() {
+		services = append(services, migrations)
+	}
+	return services
+}
+
+// imageMigrates reports whether the schema is brought up by the release's own image: its head is not known to us.
+func (w world) imageMigrates() bool { return w.release.Unknown || w.release.Floating }
+
+// recall merges what is recorded, what the user asks for and the defaults into complete options.
+func (w *world) recall(asked config.Options) error {
+	base := config.Options{}
+	if w.installed {
+		base = w.state.Options
+		base.Version, base.Project = w.state.Version, w.state.Project
+		if asked.Preset != "" && asked.Preset != base.Preset { // the new preset decides them again
+			base.Auth, base.Bind = "", ""
+		}
+	}
+	w.asked = asked
+	w.options = base.Merge(asked).Defaults(release.Newest().Version)
+	if w.options.ExternalDatabase && w.options.DatabaseURL.Empty() {
+		w.options.DatabaseURL = w.recorded(databaseURL)
+	}
+	if w.options.ExternalBroker && w.options.BrokerURL.Empty() {
+		w.options.BrokerURL = w.recorded(brokerURL)
+	}
+	r, err := release.Lookup(w.options.Version)
+	if err != nil {
+		return fault.New(fault.BadInput, fmt.Errorf("--version: %w", err), "")
+	}
+	w.release = r
+	return nil
+}
+
+// observeFolder reads the install folder.
+func (s *Setup) observeFolder() (world, error) {
+	w := world{texts: map[string]string{}}
+	var err error
+	if w.state, w.installed, err = s.Dir.State(); err != nil {
+		return w, err
+	}
+	for _, name := range []string{workdir.ComposeFile, workdir.EnvFile, workdir.AppEnvFile} {
+		text, exists, err := s.Dir.Read(name)
+		if err != nil {
+			return w, fault.New(fault.Refused, err, "make the file readable for you")
+		}
+		if exists {
+			w.texts[name] = text
+		}
+	}
+	if w.lastGen, err = s.Dir.LastGeneration(); err != nil {
+		return w, err
+	}
+	if w.last, err = s.Dir.Generation(w.lastGen); err != nil {
+		return w, err
+	}
+	text, exists, err := s.Dir.Journal()
+	if err != nil || !exists {
+		return w, err
+	}
+	record, err := journal.Parse([]byte(text))
+	if err != nil {
+		return w, fault.New(fault.Refused, err, "remove "+s.Dir.File(workdir.StateDir+"/journal.json")+" and try again")
+	}
+	w.stopped = record.Interrupted()
+	if w.stopped == "" {
+		w.stopped = "the end"
+	}
+	return w, nil
+}
+
+// observeHost asks engine, disk, ports and registry. It changes nothing.
+func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error {
+	var err error
+	if w.host, err = engine.Host(ctx); err != nil {
+		return err
+	}
+	refs := w.images()
+	if w.observed, err = engine.Observe(ctx, w.options.Project, refs); err != nil {
+		return err
+	}
+	w.writable = s.Dir.Writable()
+	w.disk = map[string]uint64{}
+	if free, err := s.System.FreeBytes(s.Dir.Existing()); err == nil {
+		w.disk["folder"] = free
+	}
+	if w.host.Local {
+		if free, err := s.System.FreeBytes(w.host.RootDir); err == nil { // the root of a VM's engine is not on this machine
+			w.disk["images"] = free
+		}
+	}
+	w.busy = s.busyPorts(w)
+	w.unpullable = map[string]error{}
+	for _, ref := range refs {
+		if _, present := w.observed.Images[ref]; present {
+			continue
+		}
+		if err := engine.CheckPull(ctx, ref, w.platform()); err != nil {
+			w.unpullable[ref] = err
+		}
+	}
+	for _, name := range []string{"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE", "VERSION", "IMAGE_PREFIX",
+		"BIND_ADDRESS", "SERVER_PORT", "UI_PORT", "DB_PORT", "BROKER_PORT", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"} {
+		if s.System.Getenv(name) != "" {
+			w.shadowed = append(w.shadowed, name)
+		}
+	}
+	return nil
+}
+
+// observeDatabase looks at a database of the user's own before anything is changed. A database that this install
+// brings along is looked at when it runs.
+func (s *Setup) observeDatabase(ctx context.Context, w *world) error {
+	if !w.options.ExternalDatabase {
+		return nil
+	}
+	db, err := s.Databases.Open(ctx, w.options.DatabaseURL, "")
+	if err != nil {
+		return fault.New(fault.Refused, fmt.Errorf("opening the external database: %w", err), fault.HintOf(err))
+	}
+	w.external = &externalDatabase{}
+	w.external.facts, err = db.Observe(ctx)
+	if err == nil {
+		w.external.tokens, err = db.Tokens(ctx, tokenSample)
+	}
+	return joinClose(ctx, err, db)
+}
+
+// platform returns what images must be made for: what was asked for, otherwise the engine's own.
+func (w world) platform() string {
+	if w.options.Platform != "" {
+		return w.options.Platform
+	}
+	return w.host.OS + "/" + w.host.Arch
+}
+
+// value returns a variable of an env file that is in the folder, or of the last generation where a killed run has not
+// put it into place yet.
+func (w world) value(file, name string) (string, bool) {
+	for _, text := range []string{w.texts[file], w.last[file]} {
+		if text == "" {
+			continue
+		}
+		parsed, err := envfile.Parse(text)
+		if err != nil {
+			return "", false
+		}
+		return parsed.Get(name)
+	}
+	return "", false
+}
+
+// files returns the texts in the folder as render knows them.
+func filesOf(texts map[string]string) render.Files {
+	return render.Files{Compose: texts[workdir.ComposeFile], Env: texts[workdir.EnvFile], AppEnv: texts[workdir.AppEnvFile]}
+}
+
+// textsOf is the reverse of filesOf.
+func textsOf(files render.Files) map[string]string {
+	return map[string]string{
+		workdir.ComposeFile: files.Compose, workdir.EnvFile: files.Env, workdir.AppEnvFile: files.AppEnv,
+	}
+}
