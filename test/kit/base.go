@@ -18,9 +18,8 @@ import (
 )
 
 const (
-	suite         = "trixie"
-	baseTag       = Prefix + "/base:" + suite
-	defaultMirror = "http://deb.debian.org/debian"
+	suite   = "trixie"
+	baseTag = Prefix + "/base:" + suite
 )
 
 // baseFiles are added to the base system: no daemon starts while a package is installed, nothing is fetched or
@@ -81,10 +80,12 @@ func (b *builder) debootstrap(ctx context.Context, archive string) (err error) {
 		return fmt.Errorf("making a folder for the base system: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	mirror := hostMirror(ctx)
-	b.say("making a base system with debootstrap from %s", mirror)
-	err = run(ctx, "debootstrap", "--variant=minbase", "--arch="+runtime.GOARCH, suite, dir, mirror)
-	if err != nil {
+	b.say("making a base system with debootstrap")
+	args := []string{"--variant=minbase", "--arch=" + runtime.GOARCH, suite, dir}
+	if mirror := hostMirror(ctx); mirror != "" {
+		args = append(args, mirror)
+	}
+	if err := run(ctx, "debootstrap", args...); err != nil {
 		return err
 	}
 	for name, content := range baseFiles {
@@ -114,18 +115,18 @@ func (b *builder) requireDebootstrap(ctx context.Context) error {
 	return run(ctx, "apt-get", "install", "-y", "-q", "--no-install-recommends", "debootstrap", "debian-archive-keyring")
 }
 
-// hostMirror returns the Debian mirror of the host's own apt, or Debian's ordinary one.
+// hostMirror returns the Debian mirror of the host's own apt, or nothing for debootstrap's default.
 func hostMirror(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)",
 		"Created-By: Packages", "Origin: Debian", "Label: Debian").Output()
 	if err != nil {
-		return defaultMirror
+		return ""
 	}
 	first, _, _ := bufio.NewReader(bytes.NewReader(out)).ReadLine()
 	if uri := strings.TrimRight(string(first), "/"); strings.HasPrefix(uri, "http") {
 		return uri
 	}
-	return defaultMirror
+	return ""
 }
 
 func pack(ctx context.Context, dir, archive string) (err error) {
