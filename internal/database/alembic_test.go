@@ -1,0 +1,133 @@
+//go:build alembic
+
+package database
+
+import (
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// These tests run the alembic command against the same database; it must be installed, with psycopg2. They are behind a
+// build tag: go test -tags alembic ./internal/database
+
+const alembicEnv = `
+import os
+from alembic import context
+from sqlalchemy import create_engine, pool
+engine = create_engine(os.environ["ALEMBIC_URL"], poolclass=pool.NullPool)
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=None)
+    with context.begin_transaction():
+        context.run_migrations()
+`
+
+const alembicRevision = `
+from alembic import op
+revision, down_revision = %q, %s
+def upgrade():
+    op.get_bind().exec_driver_sql(%q)
+def downgrade():
+    op.get_bind().exec_driver_sql(%q)
+`
+
+// newAlembic returns a function that runs alembic with SyncMaster's revision ids on a database.
+func newAlembic(t *testing.T, raw string) func(args ...string) (string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string]string{"env.py": alembicEnv, "alembic.ini": "[alembic]\nscript_location = " + dir + "\n"}
+	previous := "None"
+	for _, r := range Revisions() {
+		files["versions/"+r.ID+".py"] = fmt.Sprintf(alembicRevision, r.ID, previous, embedded().up[r.ID].body, embedded().down[r.ID].body)
+		previous = fmt.Sprintf("%q", r.ID)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "versions"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(args ...string) (string, error) {
+		command := osexec.CommandContext(t.Context(), "alembic", append([]string{"-c", filepath.Join(dir, "alembic.ini")}, args...)...)
+		command.Env = append(os.Environ(), "ALEMBIC_URL="+strings.Replace(raw, "postgres://", "postgresql://", 1))
+		output, err := command.CombinedOutput()
+		return string(output), err
+	}
+}
+
+func TestAlembicAndWeInTurn(t *testing.T) {
+	raw := newDatabase(t)
+	alembic := newAlembic(t, raw)
+	must := func(args ...string) string {
+		t.Helper()
+		output, err := alembic(args...)
+		if err != nil {
+			t.Fatalf("alembic %v: %v\n%s", args, err, output)
+		}
+		return output
+	}
+	db := open(t, raw)
+	must("upgrade", "0005")
+	compareCatalog(t, db, "0005")
+	if result := to(t, db, "0009"); result.From != "0005" {
+		t.Errorf("result %+v", result)
+	}
+	must("upgrade", "head")
+	compareCatalog(t, db, Head())
+	if result := to(t, db, "head"); len(result.Applied) != 0 {
+		t.Errorf("after Alembic: %+v", result)
+	}
+	must("downgrade", "0011")
+	to(t, db, "head")
+	before := snapshot(t, db)
+	must("upgrade", "head")
+	if output := must("current"); !strings.Contains(output, Head()+" (head)") || snapshot(t, db) != before {
+		t.Errorf("at head Alembic had something to do: %s", output)
+	}
+	to(t, db, "base")
+	must("upgrade", "head")
+	must("downgrade", "base")
+	to(t, db, "head")
+	compareCatalog(t, db, Head())
+}
+
+func TestAlembicAndWeAtOnce(t *testing.T) {
+	for range 3 {
+		raw := newDatabase(t)
+		alembic := newAlembic(t, raw)
+		db := open(t, raw)
+		to(t, db, "0001") // two that create Alembic's table at once is a race of Alembic's own
+		type outcome struct {
+			output string
+			err    error
+		}
+		done := make(chan outcome, 1)
+		go func() {
+			output, err := alembic("upgrade", "head")
+			done <- outcome{output, err}
+		}()
+		db.policy.tries = 30
+		theirs, rounds := outcome{}, 0
+		for running := true; running; rounds++ {
+			to(t, db, []string{"head", "0004"}[rounds%2])
+			select {
+			case theirs = <-done:
+				running = false
+			default:
+			}
+		}
+		drift, err := db.Check(t.Context())
+		if err != nil || len(drift.Differences) > 0 {
+			t.Errorf("%s: %s, %v", drift.Revision, drift, err)
+		}
+		if theirs.err != nil {
+			t.Errorf("alembic: %v\n%s", theirs.err, theirs.output)
+		}
+		t.Logf("%d times up or down beside one run of Alembic", rounds)
+	}
+}

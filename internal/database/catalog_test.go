@@ -1,0 +1,178 @@
+package database
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// compareCatalog fails unless the catalogue is that of the revision: byte for byte on PostgreSQL 17, whose output the
+// fingerprints are, and in substance on every other major version.
+func compareCatalog(t *testing.T, db *DB, revision string) {
+	t.Helper()
+	drift, err := db.compareWith(t.Context(), revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(drift.Differences) > 0 {
+		t.Errorf("revision %s: %s", display(revision), drift)
+	}
+	if !drift.Equal && db.version/10000 == 17 {
+		t.Errorf("revision %s: the catalogue is not byte for byte the fingerprint", display(revision))
+	}
+}
+
+// rowsOf fills every table of a revision with rows whose values are easy to get wrong.
+var rowsOf = map[string]string{
+	"0001": `INSERT INTO "user" (username, email, is_superuser, is_active) VALUES
+		('o''brien', NULL, true, true), ('Пользователь', 'a@b.c', false, true);`,
+	"0002": `INSERT INTO "group" (name, description, owner_id) VALUES ('Группа данных', '', 1), ('running/foxes_jump', 'x', 2);`,
+	"0003": `INSERT INTO queue (name, slug, group_id, description) VALUES ('Очередь', 'queue-1', 1, ''), ('q.2', 'q-2', 2, 'x');`,
+	"0004": `INSERT INTO connection (group_id, type, name, description, data) VALUES
+		(1, 'postgres', 'Базы-1', '', '{"host": "db-01.example.com", "port": 5432}'),
+		(2, 'iceberg', 'no host \ here', 'x', '{"url":  "x"}'), (1, 's3', 'null host', '', '{"host": null}');`,
+	"0005": `INSERT INTO user_group VALUES (1, 1, 'Owner'), (2, 1, 'Guest');`,
+	"0006": `INSERT INTO auth_data (connection_id, value) VALUES (1, 'gAAAAAB-token-1'), (2, 'gAAAAAB-token-2');`,
+	"0007": `INSERT INTO transfer (group_id, name, description, source_connection_id, target_connection_id, strategy_params,
+			source_params, target_params, transformations, resources, is_scheduled, schedule, queue_id) VALUES
+		(1, 'Перенос таблиц', '', 1, 2, '{"type": "full"}', '{"table_name": "schema.table_one"}',
+			'{"directory_path": "/data/out.dir"}', '[]', '{}', true, '0 * * * *', 1),
+		(2, 'plain', 'x', 2, 1, '{}', '{}', '{}', '[]', '{"max_parallel_tasks": 1}', false, '', 2);`,
+	"0008": `INSERT INTO run (transfer_id, started_at, status, type, transfer_dump) VALUES
+		(1, '2026-01-02 03:04:05+00', 'FINISHED', 'MANUAL', '{"a": 1}'), (2, NULL, 'CREATED', 'SCHEDULED', '{}');`,
+	"0009": `INSERT INTO celery_taskmeta (id, task_id, status, result) VALUES (nextval('task_id_sequence'), 'a', 'SUCCESS', '\x00ff');
+		INSERT INTO celery_tasksetmeta (id, taskset_id) VALUES (nextval('taskset_id_sequence'), 'b');`,
+	"0011": `INSERT INTO apscheduler_jobs VALUES ('1', 1767225600.5, '\x80');`,
+}
+
+// contents returns all rows of all tables but the search vectors, and the sequences' values.
+func contents(t *testing.T, db *DB) string {
+	t.Helper()
+	tables := value(t, db, `SELECT coalesce(string_agg(format('%I', relname), ' ' ORDER BY relname), '') FROM pg_class
+		WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'`)
+	var text strings.Builder
+	text.WriteString(value(t, db, `SELECT coalesce(string_agg(sequencename || ' ' || coalesce(last_value, 0), ' ' ORDER BY sequencename), '')
+		FROM pg_sequences WHERE schemaname = 'public'`))
+	for _, name := range strings.Fields(tables) {
+		fmt.Fprintln(&text, name, value(t, db, fmt.Sprintf(
+			"SELECT coalesce(jsonb_agg(to_jsonb(x) - 'search_vector' ORDER BY to_jsonb(x)::text)::text, '') FROM %s x", name)))
+	}
+	return text.String()
+}
+
+func TestEveryRevisionUpAndDown(t *testing.T) {
+	db := open(t, newDatabase(t))
+	after := map[string]string{"": contents(t, db)}
+	last := ""
+	for _, r := range Revisions() {
+		before := contents(t, db)
+		result := to(t, db, "+1")
+		if len(result.Applied) != 1 || result.To != r.ID || result.Applied[0].Revision() != r.ID || !result.Applied[0].Up() {
+			t.Errorf("revision %s: result %+v", r.ID, result)
+		}
+		compareCatalog(t, db, r.ID)
+		if rewrites[r.ID] != nil && contents(t, db) != before {
+			t.Errorf("revision %s changed rows", r.ID)
+		}
+		if sql := rowsOf[r.ID]; sql != "" {
+			exec(t, db, sql)
+		}
+		after[r.ID], last = contents(t, db), r.ID
+	}
+	if got := value(t, db, "SELECT search_vector::text FROM connection WHERE id = 1"); !strings.Contains(got, "'баз'") || !strings.Contains(got, "'example'") {
+		t.Errorf("search vector of a connection: %s", got)
+	}
+	all := Revisions()
+	for i := len(all) - 1; i >= 0; i-- {
+		previous := ""
+		if i > 0 {
+			previous = all[i-1].ID
+		}
+		result := to(t, db, "-1")
+		if result.From != last || result.To != previous {
+			t.Errorf("from %s to %s, result %+v", last, previous, result)
+		}
+		compareCatalog(t, db, previous)
+		if got := contents(t, db); got != after[previous] {
+			t.Errorf("rows at %s on the way down:\n%s\non the way up:\n%s", display(previous), got, after[previous])
+		}
+		last = previous
+	}
+}
+
+func TestAllAtOnceAndBack(t *testing.T) {
+	db := open(t, newDatabase(t))
+	if result := to(t, db, "head"); len(result.Applied) != len(Revisions()) || (!result.Drift.Equal && db.version/10000 == 17) {
+		t.Errorf("result %+v", result)
+	}
+	if result := to(t, db, "head"); len(result.Applied) != 0 {
+		t.Errorf("nothing was to do, result %+v", result)
+	}
+	if got := value(t, db, `SELECT pg_get_constraintdef(oid) || conname FROM pg_constraint WHERE conrelid = 'alembic_version'::regclass AND contype = 'p'`); got != "PRIMARY KEY (version_num)alembic_version_pkc" {
+		t.Errorf("alembic_version is not Alembic's: %s", got)
+	}
+	if result := to(t, db, "base"); len(result.Applied) != len(Revisions()) {
+		t.Errorf("result %+v", result)
+	}
+	compareCatalog(t, db, "")
+	if got := value(t, db, "SELECT count(*)::text FROM alembic_version"); got != "0" {
+		t.Errorf("rows in alembic_version: %s", got)
+	}
+}
+
+// TestRewritesHappenOnce counts the heaps that revision 0012 writes, with an event trigger.
+func TestRewritesHappenOnce(t *testing.T) {
+	db := open(t, newDatabase(t))
+	to(t, db, "0011")
+	exec(t, db, `CREATE SCHEMA spy; CREATE TABLE spy.seen (name text);
+		CREATE FUNCTION spy.note() RETURNS event_trigger LANGUAGE plpgsql AS
+			$$ BEGIN INSERT INTO spy.seen VALUES (pg_event_trigger_table_rewrite_oid()::regclass::text); END $$;
+		CREATE EVENT TRIGGER `+databaseName(t, db.target.String())+`_spy ON table_rewrite EXECUTE FUNCTION spy.note()`)
+	for _, revision := range []string{"0012", "0011"} {
+		to(t, db, revision)
+		if got := value(t, db, `SELECT string_agg(name, ' ' ORDER BY name COLLATE "C") FROM spy.seen`); got != `"group" connection queue transfer` {
+			t.Errorf("to %s rewrote %s", revision, got)
+		}
+		exec(t, db, "TRUNCATE spy.seen")
+	}
+}
+
+func TestRewrittenTablesAreVacuumed(t *testing.T) {
+	db := open(t, newDatabase(t))
+	to(t, db, "0011")
+	for _, r := range Revisions()[:11] {
+		exec(t, db, rowsOf[r.ID]+";")
+	}
+	exec(t, db, "ANALYZE")
+	var vacuumed []string
+	p, err := db.Plan(t.Context(), "0012")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Steps[0].Rows() != 9 || p.Bytes() == 0 || !p.Lossless() {
+		t.Errorf("plan: %d rows, %d bytes, lossless %v", p.Steps[0].Rows(), p.Bytes(), p.Lossless())
+	}
+	_, err = db.Migrate(t.Context(), p, func(e Progress) {
+		if e.Phase == Vacuuming {
+			vacuumed = append(vacuumed, e.Table)
+		}
+	})
+	if err != nil || strings.Join(vacuumed, " ") != "connection group queue transfer" {
+		t.Errorf("vacuumed %v, %v", vacuumed, err)
+	}
+	if got := value(t, db, "SELECT count(*)::text FROM pg_stats WHERE schemaname = 'public' AND attname = 'search_vector'"); got != "4" {
+		t.Errorf("statistics of %s search vectors instead of 4", got)
+	}
+}
+
+func TestTablesOfWorkersAndSchedulerAreKept(t *testing.T) {
+	db := open(t, newDatabase(t))
+	to(t, db, "0008")
+	celery, scheduler := embedded().up["0009"].body, embedded().up["0011"].body
+	exec(t, db, celery+scheduler+rowsOf["0009"]+rowsOf["0011"])
+	to(t, db, "head")
+	if got := value(t, db, "SELECT (SELECT count(*) FROM celery_taskmeta) || ' ' || (SELECT count(*) FROM apscheduler_jobs)"); got != "1 1" {
+		t.Errorf("rows: %s", got)
+	}
+	compareCatalog(t, db, Head())
+}
