@@ -1,0 +1,152 @@
+// Package cli is the command line: flags become options, one call does the work, the result is printed. Errors are
+// printed here and nowhere else, and become exit codes.
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/release"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+const exitCodes = `EXIT STATUS:
+   0    done, everything is healthy
+   1    failed; run the command again to go on
+   3    bad input, nothing was changed
+   4    refused, nothing was changed
+   11   another run is at work in the folder
+   130  interrupted, can be resumed`
+
+// Streams are the three streams of the process.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Main runs the program and returns its exit code. Results go to streams.Out, everything else to streams.Err.
+func Main(ctx context.Context, args []string, streams Streams) int {
+	program := &program{streams: streams}
+	err := program.app().RunContext(ctx, args)
+	if err == nil {
+		return 0
+	}
+	program.printError(err)
+	return int(fault.CodeOf(err))
+}
+
+// program is what the commands share.
+type program struct {
+	streams Streams
+	json    bool
+	quiet   bool
+	noColor bool
+	lines   *bufio.Reader // of the answers, kept for what was read ahead
+}
+
+func (p *program) app() *cli.App {
+	return &cli.App{
+		Name:                   "syncmaster-setup",
+		Usage:                  "install Data.SyncMaster on a Docker host and look after it",
+		UsageText:              "syncmaster-setup init                a fresh host to a healthy stack\n   syncmaster-setup COMMAND --help      all about one command",
+		Version:                fmt.Sprintf("%s (SyncMaster %s to %s)", version, release.Known()[0], release.Newest()),
+		Reader:                 p.streams.In,
+		Writer:                 p.streams.Out,
+		ErrWriter:              p.streams.Err,
+		HideHelpCommand:        true,
+		UseShortOptionHandling: false,
+		Commands:               []*cli.Command{p.initCommand(), p.renderCommand(), p.releasesCommand()},
+		// urfave/cli would end the process itself, past every defer, for errors with an exit code of their own.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   usageError,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fault.New(fault.BadInput, fmt.Errorf("unknown command %q", c.Args().First()), unknownHint(c))
+			}
+			return cli.ShowAppHelp(c)
+		},
+		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodes + "\n",
+	}
+}
+
+// command fills in what all commands share.
+func command(c *cli.Command, description string) *cli.Command {
+	c.Description = description + "\n\n" + exitCodes
+	c.OnUsageError = usageError
+	action := c.Action
+	c.Action = func(ctx *cli.Context) error {
+		if ctx.Args().Present() {
+			return fault.New(fault.BadInput, fmt.Errorf("%s takes no arguments, and %q is one", c.Name, ctx.Args().First()),
+				"write options as --name value, and nothing behind them")
+		}
+		return action(ctx)
+	}
+	return c
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	return fault.New(fault.BadInput, err, "type "+strings.TrimSpace(c.App.Name+" "+commandName(c))+" --help")
+}
+
+func commandName(c *cli.Context) string {
+	if c.Command == nil || c.Command.Name == c.App.Name {
+		return ""
+	}
+	return c.Command.Name
+}
+
+func unknownHint(c *cli.Context) string {
+	var names []string
+	for _, command := range c.App.Commands {
+		if strings.HasPrefix(command.Name, c.Args().First()[:1]) {
+			return "did you mean " + c.App.Name + " " + command.Name + "?"
+		}
+		names = append(names, command.Name)
+	}
+	return "known are " + strings.Join(names, ", ")
+}
+
+// isTerminal reports whether a stream is a terminal that can redraw a line.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && terminal(file) && os.Getenv("TERM") != "dumb"
+}
+
+// printError writes an error as text or as a JSON object: what happened, and what to type next.
+func (p *program) printError(err error) {
+	var problems *fault.Problems
+	if !errors.As(err, &problems) {
+		problems = &fault.Problems{Code: fault.CodeOf(err)}
+		problems.Add(err.Error(), fault.HintOf(err))
+	}
+	if p.json {
+		if err := printJSON(p.streams.Out, jsonError(problems)); err != nil {
+			p.errorf("error: %v\n", err)
+		}
+		return
+	}
+	for _, problem := range problems.List {
+		p.errorf("error: %s\n", problem.What)
+		if problem.Hint != "" {
+			p.errorf("       %s\n", problem.Hint)
+		}
+	}
+	if code := problems.Code; code == fault.BadInput || code == fault.Refused {
+		p.errorf("Nothing was changed.\n")
+	}
+}
+
+// errorf writes to stderr; there is nowhere to tell that this failed.
+func (p *program) errorf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.streams.Err, format, args...)
+}

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"syncmaster-setup/internal/engine"
+	"syncmaster-setup/internal/setup"
+)
+
+// dockerEngine is the engine as the use cases want it.
+type dockerEngine struct{ *engine.Engine }
+
+func (d dockerEngine) Host(ctx context.Context) (setup.Host, error) {
+	h, err := d.Engine.Host(ctx)
+	return setup.Host{
+		OS: h.OS, Arch: h.Arch, Memory: h.Memory, RootDir: h.RootDir, Local: h.Local,
+		ProxyVariables: h.ProxyVariables, NoProxy: h.NoProxy,
+	}, err
+}
+
+func (d dockerEngine) Pull(ctx context.Context, refs []string, platform string, progress func(done, total int64)) error {
+	return d.Engine.Pull(ctx, refs, platform, func(p engine.PullProgress) { progress(p.AllDone, p.AllTotal) })
+}
+
+func (d dockerEngine) Create(ctx context.Context, project *types.Project, services ...string) error {
+	return d.Engine.Create(ctx, project, engine.CreateOptions{Services: services})
+}
+
+func (d dockerEngine) RunOneOff(ctx context.Context, project *types.Project, service string) (int, string, error) {
+	exit, err := d.Engine.RunOneOff(ctx, project, service)
+	return exit.Code, exit.Tail, err
+}
+
+func (d dockerEngine) Load(ctx context.Context, dir string, profiles []string) (*types.Project, error) {
+	return engine.Load(ctx, dir, "", profiles)
+}
+
+func (d dockerEngine) Check(ctx context.Context, dir, compose, env string) error {
+	return engine.Check(ctx, dir, compose, env)
+}

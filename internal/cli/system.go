@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"syncmaster-setup/internal/workdir"
+)
+
+// system is the machine that the program runs on.
+type system struct{}
+
+func (system) FreeBytes(path string) (uint64, error) { return workdir.FreeBytes(path) }
+
+func (system) Getenv(name string) string { return os.Getenv(name) }
+
+// PortFree tries to bind the port. A port that only root may bind counts as free: the engine binds it, not we.
+func (system) PortFree(address string, port uint16) (free bool, holder string) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(int(port))))
+	switch {
+	case err == nil:
+		return listener.Close() == nil, ""
+	case errors.Is(err, syscall.EACCES):
+		return true, ""
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return false, "nobody, but " + address + " is not an address of this host"
+	default:
+		return false, portHolder(port)
+	}
+}
+
+func terminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) } //nolint:gosec // a descriptor is small
+
+// terminalWidth returns the columns of a terminal, 80 where they cannot be told.
+func terminalWidth(file *os.File) int {
+	width, _, err := term.GetSize(int(file.Fd())) //nolint:gosec // a descriptor is small
+	if err != nil || width < 1 {
+		return 80
+	}
+	return width
+}
