@@ -56,16 +56,17 @@ type program struct {
 
 func (p *program) app() *cli.App {
 	return &cli.App{
-		Name:                   "syncmaster-setup",
-		Usage:                  "install Data.SyncMaster on a Docker host and look after it",
-		UsageText:              "syncmaster-setup init                a fresh host to a healthy stack\n   syncmaster-setup COMMAND --help      all about one command",
-		Version:                fmt.Sprintf("%s (SyncMaster %s to %s)", version, release.Known()[0], release.Newest()),
-		Reader:                 p.streams.In,
-		Writer:                 p.streams.Out,
-		ErrWriter:              p.streams.Err,
-		HideHelpCommand:        true,
-		UseShortOptionHandling: false,
-		Commands:               []*cli.Command{p.initCommand(), p.renderCommand(), p.releasesCommand()},
+		Name:            "syncmaster-setup",
+		Usage:           "install Data.SyncMaster on a Docker host and look after it",
+		UsageText:       "syncmaster-setup init                a fresh host to a healthy stack\n   syncmaster-setup COMMAND --help      all about one command",
+		Version:         fmt.Sprintf("%s (SyncMaster %s to %s)", version, release.Known()[0], release.Newest()),
+		Reader:          p.streams.In,
+		Writer:          p.streams.Out,
+		ErrWriter:       p.streams.Err,
+		HideHelpCommand: true,
+		// a setting may be a list with commas in it; the flags that take names split them themselves
+		DisableSliceFlagSeparator: true,
+		Commands:                  []*cli.Command{p.initCommand(), p.renderCommand(), p.releasesCommand()},
 		// urfave/cli would end the process itself, past every defer, for errors with an exit code of their own.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,

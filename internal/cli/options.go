@@ -68,10 +68,10 @@ func readInstall(c *cli.Context) (config.Options, error) {
 	problems := &fault.Problems{Code: fault.BadInput}
 	o := config.Options{
 		Version: c.String("version"), Preset: c.String("preset"), Project: c.String("project-name"),
-		Profiles: c.StringSlice("profile"), Superusers: c.StringSlice("superuser"), Auth: c.String("auth"),
+		Profiles: names(c, "profile"), Superusers: names(c, "superuser"), Auth: c.String("auth"),
 		Bind: c.String("bind"), PublicURL: c.String("public-url"), UIURL: c.String("ui-url"),
 		Registry: c.String("registry"), Platform: c.String("platform"), Timezone: c.String("timezone"),
-		Queues: c.StringSlice("queue"), Source: c.String("source"),
+		Queues: names(c, "queue"), Source: c.String("source"),
 		DatabaseURL: secret.NewText(c.String("database-url")), BrokerURL: secret.NewText(c.String("broker-url")),
 	}
 	o.Ports = config.Ports{
@@ -91,6 +91,17 @@ func readInstall(c *cli.Context) (config.Options, error) {
 		o.Set = append(o.Set, config.Setting{Name: name, Value: secret.NewText(value)})
 	}
 	return o, problems.Err()
+}
+
+// names returns the values of a flag that may be repeated or given a list with commas.
+func names(c *cli.Context, flag string) []string {
+	var list []string
+	for _, value := range c.StringSlice(flag) {
+		for _, name := range strings.Split(value, ",") {
+			list = append(list, strings.TrimSpace(name))
+		}
+	}
+	return list
 }
 
 // readLimit returns the longest wait for one service.

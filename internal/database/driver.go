@@ -40,9 +40,6 @@ type pending struct {
 	tries   int
 }
 
-// errOneRun is what a second Lock in this process gets; golang-migrate knows it by identity.
-var errOneRun = database.ErrLocked
-
 // Open is refused: a driver is made over a session that is open already.
 func (d *driver) Open(string) (database.Driver, error) {
 	return nil, errors.New("opening a migration driver by URL is not supported")
@@ -56,7 +53,7 @@ func (d *driver) Drop() error { return errors.New("dropping the schema is not su
 
 // Lock takes the advisory lock that keeps two runs of this program apart.
 func (d *driver) Lock() error {
-	return database.CasRestoreOnErr(&d.locked, false, true, errOneRun, d.acquire)
+	return database.CasRestoreOnErr(&d.locked, false, true, database.ErrLocked, d.acquire)
 }
 
 // Unlock rolls back what is open and releases the advisory lock. With the session gone, both have happened already.

@@ -17,8 +17,7 @@ import (
 	"syncmaster-setup/internal/fault"
 )
 
-// allowance is what the failing role of TestFailureAtEveryStatement may still do; -1 for everything. An event trigger
-// counts statements down, also those of other tests, so it lives in one database only.
+// countdown makes the DDL statement whose number is in spy.fail_at fail.
 const countdown = `CREATE SCHEMA spy; CREATE SEQUENCE spy.calls;
 CREATE FUNCTION spy.fuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
 	IF nextval('spy.calls') = current_setting('spy.fail_at')::bigint THEN RAISE EXCEPTION 'fuse'; END IF;

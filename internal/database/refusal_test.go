@@ -313,8 +313,8 @@ func TestPoolerIsRefused(t *testing.T) {
 	}
 }
 
-// TestTLSRequired asks a server that takes this user over TLS only.
-func TestTLSRequired(t *testing.T) {
+// TestServerRefusals feeds in refusals that the server of the tests is not set up to give.
+func TestServerRefusals(t *testing.T) {
 	err := connectError(Target{}, &pgx.ScanArgError{Err: errors.New("x")})
 	if Retryable(err) {
 		t.Error("an unknown error is retried")

@@ -50,7 +50,7 @@ func (d *driver) begin(version int) error {
 			return d.verifyCurrent(rows)
 		}
 		err = errors.Join(err, d.rollback())
-		if state := sqlState(err); state == codeUniqueViolation || state == codeDuplicateTable {
+		if state := sqlState(err); tries < d.policy.tries && (state == codeUniqueViolation || state == codeDuplicateTable) {
 			continue // Alembic made its table at the same moment; it is there now
 		}
 		if err := d.again(err, tries+1); err != nil {

@@ -44,12 +44,14 @@ func (e *Engine) Create(ctx context.Context, project *types.Project, options Cre
 	if err := e.imagesPresent(ctx, desired); err != nil {
 		return err
 	}
-	err = e.compose.Create(ctx, desired, api.CreateOptions{
-		Services:             options.Services,
-		Recreate:             recreate,
-		RecreateDependencies: others,
-		Inherit:              true,
-		IgnoreOrphans:        true,
+	err = e.withoutTwins(ctx, project.Name, func() error {
+		return e.compose.Create(ctx, desired, api.CreateOptions{
+			Services:             options.Services,
+			Recreate:             recreate,
+			RecreateDependencies: others,
+			Inherit:              true,
+			IgnoreOrphans:        true,
+		})
 	})
 	return daemonError(err, "creating the containers of project %s", project.Name)
 }
@@ -60,11 +62,13 @@ func (e *Engine) Start(ctx context.Context, project *types.Project, services ...
 	if len(services) == 0 {
 		services = project.ServiceNames()
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	for _, name := range services {
-		group.Go(func() error { return e.startOne(groupCtx, project, name) })
-	}
-	return group.Wait()
+	return e.withoutTwins(ctx, project.Name, func() error {
+		group, groupCtx := errgroup.WithContext(ctx)
+		for _, name := range services {
+			group.Go(func() error { return e.startOne(groupCtx, project, name) })
+		}
+		return group.Wait()
+	})
 }
 
 // Stop stops services in the reverse order of their dependencies, those without one between them at the same time. No

@@ -86,6 +86,7 @@ type view struct {
 	Platform                 string
 	SuperusersSetting        string
 	Source                   string
+	PercentInURL             bool // of the database
 
 	release release.Release
 }
@@ -113,6 +114,7 @@ func viewOf(in Input) view {
 		ServerHealthcheckInImage: r.Image(release.Server).HealthCheck,
 		Database:                 !in.Options.ExternalDatabase, Broker: !in.Options.ExternalBroker,
 		Platform: in.Options.Platform, Source: in.Options.Source,
+		PercentInURL: strings.Contains(in.DatabaseURL().Reveal(), "%"),
 	}
 	v.UIAuthProvider = v.Has(uiAuthProvider)
 	v.SuperusersSetting, _, _ = r.Superusers(nil) // no names, no error

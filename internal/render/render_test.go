@@ -148,6 +148,18 @@ func TestValuesRoundTrip(t *testing.T) {
 	}
 }
 
+func TestAlembicGetsThePercentSignsOfTheDatabaseURLDoubled(t *testing.T) {
+	in := input(t, "0.3.2", config.Options{DatabaseURL: secret.NewText("postgresql+asyncpg://u:a%40b@h:5432/d")})
+	project := load(t, must(t, in))
+	for service, want := range map[string]string{
+		"db-migrations": "postgresql+asyncpg://u:a%%40b@h:5432/d", "server": "postgresql+asyncpg://u:a%40b@h:5432/d",
+	} {
+		if got := project.Services[service].Environment["SYNCMASTER__DATABASE__URL"]; got == nil || *got != want {
+			t.Errorf("%s gets another URL", service)
+		}
+	}
+}
+
 func TestUpdateChangesWhatWasAskedForAndKeepsEdits(t *testing.T) {
 	before := input(t, "0.3.2", config.Options{})
 	files := must(t, before)

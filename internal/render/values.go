@@ -69,6 +69,9 @@ func composeValues(in Input) []pair {
 		values = append(values, pair{"BROKER_PORT", fmt.Sprint(in.Ports.Broker)},
 			pair{"RABBITMQ_PASSWORD", in.Secrets.BrokerPassword.Reveal()})
 	}
+	if url := in.DatabaseURL().Reveal(); strings.Contains(url, "%") {
+		values = append(values, pair{"MIGRATIONS_DATABASE_URL", in.Release.MigrationsDatabaseURL(url)})
+	}
 	if _, has := in.Release.Setting(uiAuthProvider); has {
 		if provider, err := in.Release.AuthProvider(o.Auth); err == nil && provider.UIValue != "" {
 			values = append(values, pair{uiAuthProvider, provider.UIValue})

@@ -152,6 +152,11 @@ func (w world) warnings() []string {
 	if memory > 0 && memory < memoryForTransfers && slices.Contains(w.options.Services(), "worker") {
 		list = append(list, fmt.Sprintf("the engine has %s of memory; transfers run well from %s", size(memory), size(memoryForTransfers)))
 	}
+	for _, s := range w.asked.Set {
+		if definition, has := w.release.Setting(s.Name); has && definition.Caveat != "" {
+			list = append(list, strings.ToUpper(s.Name)+": "+definition.Caveat)
+		}
+	}
 	if len(w.shadowed) > 0 {
 		list = append(list, fmt.Sprintf("the environment sets %s, which beats .env when you type docker compose: unset it",
 			strings.Join(w.shadowed, ", ")))

@@ -38,9 +38,35 @@ func (d Dir) Lock(operation string, now time.Time) (unlock func() error, err err
 		if err := writeNote(file, note); err != nil {
 			return nil, errors.Join(fmt.Errorf("writing %s: %w", file.Name(), err), file.Close())
 		}
+		if err := d.sweep(); err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
 		return func() error { return d.release(file, missing) }, nil
 	}
 	return nil, fault.New(fault.Refused, fmt.Errorf("locking %s: its folder keeps disappearing", d.path), "check that the folder is not a broken link")
+}
+
+// sweep removes the temporary files that a killed run has left: they may hold secrets, and the lock says that nobody
+// writes them any more.
+func (d Dir) sweep() error {
+	folders := []string{d.path, d.File(StateDir)}
+	kept, err := fs.Glob(os.DirFS(d.File(StateDir)), generations+"/*")
+	for _, generation := range kept {
+		folders = append(folders, d.File(filepath.Join(StateDir, generation)))
+	}
+	for _, folder := range folders {
+		for _, name := range []string{ComposeFile, EnvFile, AppEnvFile, stateFile, journalFile, probeFile} {
+			leftovers, globErr := fs.Glob(os.DirFS(folder), "."+name+"-[0-9]*")
+			err = errors.Join(err, globErr)
+			for _, leftover := range leftovers {
+				err = errors.Join(err, os.Remove(filepath.Join(folder, leftover)))
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing what a killed run has left: %w", err)
+	}
+	return nil
 }
 
 // openLock creates what is missing and takes the kernel lock. errStale says that the locked file is no longer the one

@@ -19,6 +19,7 @@ const (
 	stateFile     = "state.json"
 	journalFile   = "journal.json"
 	lockFile      = "lock"
+	probeFile     = "syncmaster-setup-probe"
 	generations   = "generations"
 	secretMode    = 0o600
 	publicMode    = 0o644
@@ -110,7 +111,7 @@ func (d Dir) Writable() error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", folder)
 	}
-	probe, err := os.CreateTemp(folder, ".syncmaster-setup-probe-*")
+	probe, err := os.CreateTemp(folder, "."+probeFile+"-*")
 	if err != nil {
 		return fmt.Errorf("creating a file in %s: %w", folder, err)
 	}

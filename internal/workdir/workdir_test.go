@@ -97,6 +97,37 @@ func TestLockAdmitsOneAndNamesIt(t *testing.T) {
 	}
 }
 
+func TestLockRemovesWhatAKilledRunLeft(t *testing.T) {
+	dir := open(t, t.TempDir())
+	if err := dir.SaveState(workdir.State{}); err == nil {
+		t.Fatal("a state was written without its folder")
+	}
+	unlock := lock(t, dir)
+	if err := dir.SaveGeneration(1, nil); err != nil {
+		t.Fatal(err)
+	}
+	leftovers := []string{".docker-compose.yml-1", "..env-23", workdir.StateDir + "/.state.json-4", workdir.StateDir + "/generations/0001/..env.docker-5"}
+	for _, name := range append(leftovers, ".env-mine") {
+		if err := os.WriteFile(dir.File(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock(t, dir)(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range leftovers {
+		if _, err := os.Stat(dir.File(name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if _, err := os.Stat(dir.File(".env-mine")); err != nil {
+		t.Errorf("a file of the user's was removed: %v", err)
+	}
+}
+
 func TestLockNeverAdmitsTwo(t *testing.T) {
 	dir := open(t, filepath.Join(t.TempDir(), "new"))
 	var inside, most int
