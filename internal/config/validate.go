@@ -10,6 +10,7 @@ import (
 
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
+	"syncmaster-setup/internal/secret"
 )
 
 var (
@@ -94,6 +95,8 @@ func (o Options) checkAddresses(p *fault.Problems) {
 	for _, u := range []struct{ flag, value string }{{"--public-url", o.PublicURL}, {"--ui-url", o.UIURL}} {
 		checkURL(u.flag, u.value, p)
 	}
+	checkServer("--database-url", o.DatabaseURL, "postgresql+asyncpg://USER:PASSWORD@HOST:5432/DATABASE", p)
+	checkServer("--broker-url", o.BrokerURL, "amqp://USER:PASSWORD@HOST:5672", p)
 	if u, err := url.Parse(o.UIURL); err == nil && o.UIURL != "" && strings.Trim(u.Path, "/") != "" {
 		p.Add(fmt.Sprintf("--ui-url %q has a path: browsers report origins without one", o.UIURL), "")
 	}
@@ -200,6 +203,20 @@ func checkURL(flag, value string, p *fault.Problems) {
 		u.Fragment != "" || strings.ContainsAny(value, "'\"`<>\\ ") {
 		p.Add(fmt.Sprintf("%s %q is not an address like https://syncmaster.example.com", flag, value), "")
 	}
+}
+
+// checkServer refuses the URL of an external server that has another scheme than its form, or no host. It is not shown,
+// since it may hold a password.
+func checkServer(flag string, value secret.Text, form string, p *fault.Problems) {
+	scheme, _, _ := strings.Cut(form, ":")
+	family, _, _ := strings.Cut(scheme, "+")
+	given, rest, found := strings.Cut(value.Reveal(), "://")
+	given, _, _ = strings.Cut(given, "+") // a driver, which render replaces by SyncMaster's
+	same := given == family || given == family+"s" || given == "postgres" && family == "postgresql"
+	if value.Empty() || found && same && rest != "" {
+		return
+	}
+	p.Add(flag+" is not an address like "+form, "")
 }
 
 func hostOf(u *url.URL) string {

@@ -149,7 +149,7 @@ func TestValuesRoundTrip(t *testing.T) {
 }
 
 func TestAlembicGetsThePercentSignsOfTheDatabaseURLDoubled(t *testing.T) {
-	in := input(t, "0.3.2", config.Options{DatabaseURL: secret.NewText("postgresql+asyncpg://u:a%40b@h:5432/d")})
+	in := input(t, "0.3.2", config.Options{DatabaseURL: secret.NewText("postgres://u:a%40b@h:5432/d")})
 	project := load(t, must(t, in))
 	for service, want := range map[string]string{
 		"db-migrations": "postgresql+asyncpg://u:a%%40b@h:5432/d", "server": "postgresql+asyncpg://u:a%40b@h:5432/d",

@@ -29,10 +29,12 @@ type Input struct {
 // pair is one variable of an env file.
 type pair struct{ name, value string }
 
-// DatabaseURL returns the URL by which the containers reach the database, with its password.
+// DatabaseURL returns the URL by which the containers reach the database, with its password. Its driver is the one that
+// SyncMaster asks for (contract.md, section 2).
 func (in Input) DatabaseURL() secret.Text {
 	if in.Options.ExternalDatabase {
-		return in.Options.DatabaseURL
+		_, rest, _ := strings.Cut(in.Options.DatabaseURL.Reveal(), "://")
+		return secret.NewText("postgresql+asyncpg://" + rest)
 	}
 	return secret.NewText("postgresql+asyncpg://syncmaster:" + in.Secrets.DatabasePassword.Reveal() + "@db:5432/syncmaster")
 }

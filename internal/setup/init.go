@@ -63,7 +63,7 @@ type run struct {
 func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err error) {
 	began := s.Now()
 	unlock, err := s.Dir.Lock("init", began)
-	if fault.CodeOf(err) == fault.Refused && err != nil { // tell what else stands in the way, too
+	if fault.CodeOf(err) == fault.Refused && !errors.Is(err, workdir.ErrNotFolder) { // tell what else stands in the way, too
 		if _, all := s.prepare(ctx, o); all != nil {
 			err = all
 		}

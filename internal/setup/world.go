@@ -185,7 +185,11 @@ func (s *Setup) observeDatabase(ctx context.Context, w *world) error {
 	}
 	db, err := s.Databases.Open(ctx, w.options.DatabaseURL, "")
 	if err != nil {
-		return fault.New(fault.Refused, fmt.Errorf("opening the external database: %w", err), fault.HintOf(err))
+		code := fault.Refused
+		if fault.CodeOf(err) == fault.BadInput {
+			code = fault.BadInput
+		}
+		return fault.New(code, fmt.Errorf("opening the external database: %w", err), fault.HintOf(err))
 	}
 	w.external = &externalDatabase{}
 	w.external.facts, err = db.Observe(ctx)

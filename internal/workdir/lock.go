@@ -15,6 +15,9 @@ import (
 // errHeld is what the system-specific lock call returns where another process holds the lock.
 var errHeld = errors.New("held by another process")
 
+// ErrNotFolder is in the error of a lock on something that is no folder.
+var ErrNotFolder = errors.New("not a folder")
+
 // errStale is a lock on a file that the run before has removed.
 var errStale = errors.New("the lock file was removed")
 
@@ -25,6 +28,9 @@ const lockTries = 1000
 // A folder that another run holds gives [fault.Locked] with that run's own words. unlock releases it and, where the
 // operation left nothing in them, removes the folders that Lock created, so that a refusal changes nothing.
 func (d Dir) Lock(operation string, now time.Time) (unlock func() error, err error) {
+	if info, err := os.Stat(d.path); err == nil && !info.IsDir() {
+		return nil, fault.New(fault.Refused, fmt.Errorf("%s: %w", d.path, ErrNotFolder), "choose a folder with --dir")
+	}
 	missing := firstMissing(d.path)
 	for range lockTries {
 		file, err := d.openLock()
@@ -36,7 +42,8 @@ func (d Dir) Lock(operation string, now time.Time) (unlock func() error, err err
 		}
 		note := fmt.Sprintf("%s, process %d, since %s\n", operation, os.Getpid(), now.UTC().Format(time.RFC3339))
 		if err := writeNote(file, note); err != nil {
-			return nil, errors.Join(fmt.Errorf("writing %s: %w", file.Name(), err), file.Close())
+			err = fault.New(fault.Refused, fmt.Errorf("writing %s: %w", file.Name(), err), "see whether the disk is full")
+			return nil, errors.Join(err, d.release(file, missing))
 		}
 		if err := d.sweep(); err != nil {
 			return nil, errors.Join(err, file.Close())
