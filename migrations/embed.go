@@ -3,8 +3,8 @@
 //
 // NNNN_name.up.sql and .down.sql hold no transaction control: the caller runs each inside one transaction together
 // with the change of alembic_version. fingerprints/NNNN.json is what fingerprints/catalog.sql prints on PostgreSQL 17
-// at that revision, without insignificant white space. manifest lists the SHA-256 of every other file, in the format
-// of sha256sum.
+// at that revision, without insignificant white space; NNNN-created-by-0.2.0.json is the same of a database that
+// SyncMaster 0.2.0 or 0.2.1 created. manifest is what `sha256sum *.sql fingerprints/*` prints in this folder.
 package migrations
 
 import "embed"

@@ -53,7 +53,7 @@ func (d openDatabase) Observe(ctx context.Context) (setup.DatabaseFacts, error) 
 
 func (d openDatabase) Migrate(ctx context.Context, revision string, progress func(string)) ([]string, error) {
 	p, err := d.Plan(ctx, revision)
-	if err != nil {
+	if err != nil || len(p.Steps) == 0 { // at the goal: what an operator has added to the schema is not init's business
 		return nil, err
 	}
 	result, err := d.DB.Migrate(ctx, p, func(at database.Progress) { progress("revision " + at.Revision) })

@@ -53,7 +53,8 @@ const factsQuery = `SELECT jsonb_build_object(
 	'can_create', coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'public'), false),
 	'can_create_db', has_database_privilege(current_database(), 'CREATE'),
 	'trigram', EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm'),
-	'trigram_available', EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'),
+	'trigram_available', CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm') THEN true
+		ELSE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') END, -- reads the server's folder
 	'encrypted_rows', coalesce((SELECT greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)
 		FROM pg_class c WHERE c.oid = to_regclass('public.auth_data')), 0),
 	'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object(

@@ -15,7 +15,8 @@ import (
 
 // CreateOptions of [Engine.Create].
 type CreateOptions struct {
-	// Services whose containers may be replaced. Empty means every service. The others are only created where missing.
+	// Services whose containers are made, or replaced where they differ. Empty means every service. What they depend on is
+	// only created where missing.
 	Services []string
 	// Force replaces the containers of Services even where their definition is unchanged.
 	Force bool
@@ -28,8 +29,13 @@ type CreateOptions struct {
 // Fails with [ErrNoImage] for a missing image and with [ErrDataLoss] where Compose would delete a volume whose
 // definition changed.
 func (e *Engine) Create(ctx context.Context, project *types.Project, options CreateOptions) error {
-	// Always the full model: a part of it would lose depends_on labels (pitfall 2).
-	desired, err := offline(project)
+	// A part of the model always with its dependencies: without them it would lose its depends_on labels (pitfall 2).
+	// The SDK makes every missing container of the model that it is given, whatever Services says.
+	part, err := project.WithSelectedServices(options.Services)
+	if err != nil {
+		return fmt.Errorf("preparing project %s: %w", project.Name, err)
+	}
+	desired, err := offline(part)
 	if err != nil {
 		return fmt.Errorf("preparing project %s: %w", project.Name, err)
 	}

@@ -12,6 +12,9 @@ import (
 const (
 	defaultInterval = 100 * time.Millisecond
 	maxInterval     = 500 * time.Millisecond
+	// defaultEager: what starts at all has mostly started by then, and a pause that has grown before is time lost at the
+	// end of the wait.
+	defaultEager = 20 * time.Second
 )
 
 // ErrGaveUp is in the error of a wait that reached its limit.
@@ -23,8 +26,10 @@ type Options struct {
 	What string
 	// Limit is the longest wait. It must be positive.
 	Limit time.Duration
-	// Interval is the pause before the second check, 100 ms where it is 0. It grows slowly to 500 ms.
+	// Interval is the pause between checks, 100 ms where it is 0.
 	Interval time.Duration
+	// Eager is how long the pause stays as short, 20 s where it is 0; then it grows slowly to 500 ms.
+	Eager time.Duration
 }
 
 // Wait runs check until it returns nil, at once and then again after each pause. The check gets a context that ends
@@ -37,6 +42,11 @@ func Wait(ctx context.Context, options Options, check func(context.Context) erro
 	if pause <= 0 {
 		pause = defaultInterval
 	}
+	eager := options.Eager
+	if eager <= 0 {
+		eager = defaultEager
+	}
+	began := time.Now()
 	var last error
 	for {
 		err := check(limited)
@@ -55,7 +65,9 @@ func Wait(ctx context.Context, options Options, check func(context.Context) erro
 		case <-limited.Done():
 			return ended(ctx, options, last)
 		case <-time.After(pause):
-			pause = next(pause)
+			if time.Since(began) > eager {
+				pause = next(pause)
+			}
 		}
 	}
 }

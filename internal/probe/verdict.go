@@ -13,8 +13,10 @@ func Verdict(c stack.Container, restarts int) error {
 	switch {
 	case c.OOMKilled:
 		return Fatal(fmt.Errorf("service %s ran out of memory", c.Service))
-	case c.State == "restarting" || c.Restarts > restarts:
+	case c.State == "restarting":
 		return Fatal(fmt.Errorf("service %s keeps restarting: its program ended with code %d", c.Service, c.ExitCode))
+	case c.Restarts > restarts: // it runs again, and the engine has forgotten the code of the run before
+		return Fatal(fmt.Errorf("service %s keeps restarting", c.Service))
 	case c.State == "exited" || c.State == "dead" || c.State == "removing":
 		return Fatal(fmt.Errorf("service %s ended with code %d", c.Service, c.ExitCode))
 	case c.State == "paused":

@@ -54,6 +54,7 @@ type run struct {
 	engine  Engine
 	limit   time.Duration
 	project *types.Project
+	db      Database          // session on the database, nil before it answers
 	before  map[string]string // container IDs and start times by service, as observed
 	result  Result
 }
@@ -91,8 +92,13 @@ func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err err
 	if err != nil {
 		return Result{}, err
 	}
-	if err := plan.Run(ctx, p, record, s.Report); err != nil {
-		return Result{}, stopped(ctx, err)
+	err = plan.Run(ctx, p, record, s.Report)
+	closeErr := r.closeDatabase(ctx)
+	if err != nil {
+		return Result{}, stopped(ctx, errors.Join(err, closeErr))
+	}
+	if closeErr != nil {
+		return Result{}, closeErr
 	}
 	r.result.Seconds = s.Now().Sub(began).Round(time.Millisecond).Seconds()
 	return r.result, record.Close()

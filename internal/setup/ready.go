@@ -76,9 +76,20 @@ func (r *run) migrateByImage(ctx context.Context) error {
 	return nil
 }
 
-// withDatabase opens the database, waiting until it answers, and closes it after use.
+// withDatabase uses the run's session on the database, opening it, once the database answers, where there is none.
 func (r *run) withDatabase(ctx context.Context, use func(Database) error) error {
-	var db Database
+	if r.db == nil {
+		if err := r.openDatabase(ctx); err != nil {
+			return err
+		}
+	}
+	if err := use(r.db); err != nil { // a session that failed may be beyond use
+		return errors.Join(err, r.closeDatabase(ctx))
+	}
+	return nil
+}
+
+func (r *run) openDatabase(ctx context.Context) error {
 	check := func(ctx context.Context) error {
 		address, err := r.address(ctx, "db", 5432)
 		if err != nil {
@@ -88,13 +99,20 @@ func (r *run) withDatabase(ctx context.Context, use func(Database) error) error 
 		if err != nil && !r.Databases.Retryable(err) {
 			return probe.Fatal(err)
 		}
-		db = opened
+		r.db = opened
 		return err
 	}
-	if err := r.wait(ctx, "the database to answer", r.watched("db", r.options.ExternalDatabase, check)); err != nil {
-		return err
+	return r.wait(ctx, "the database to answer", r.watched("db", r.options.ExternalDatabase, check))
+}
+
+// closeDatabase ends the session, if there is one.
+func (r *run) closeDatabase(ctx context.Context) error {
+	if r.db == nil {
+		return nil
 	}
-	return joinClose(ctx, use(db), db)
+	db := r.db
+	r.db = nil
+	return db.Close(context.WithoutCancel(ctx))
 }
 
 // waitBroker waits for a login at the broker.

@@ -87,6 +87,10 @@ func (d Dir) openLock() (*os.File, error) {
 	if err != nil {
 		return nil, fault.New(fault.Refused, fmt.Errorf("opening the lock: %w", err), "check who owns "+d.File(StateDir))
 	}
+	if info, statErr := file.Stat(); statErr == nil && info.Mode().Perm() != secretMode {
+		// the umask took bits that the next run needs; another user's lock keeps its mode
+		_ = file.Chmod(secretMode)
+	}
 	err = lockFileHandle(file)
 	switch {
 	case errors.Is(err, errHeld):
