@@ -113,12 +113,10 @@ func (o Options) Merge(other Options) Options {
 	pickList(&o.Superusers, other.Superusers)
 	pickList(&o.Queues, other.Queues)
 	o.Set = slices.Concat(o.Set, other.Set)
-	if !other.DatabaseURL.Empty() {
-		o.DatabaseURL, o.ExternalDatabase = other.DatabaseURL, true
-	}
-	if !other.BrokerURL.Empty() {
-		o.BrokerURL, o.ExternalBroker = other.BrokerURL, true
-	}
+	pick(&o.DatabaseURL, other.DatabaseURL)
+	pick(&o.BrokerURL, other.BrokerURL)
+	o.ExternalDatabase = o.ExternalDatabase || other.ExternalDatabase || !o.DatabaseURL.Empty()
+	o.ExternalBroker = o.ExternalBroker || other.ExternalBroker || !o.BrokerURL.Empty()
 	return o
 }
 
