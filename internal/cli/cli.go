@@ -66,7 +66,7 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		// a setting may be a list with commas in it; the flags that take names split them themselves
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.initCommand(), p.renderCommand(), p.releasesCommand()},
+		Commands:                  []*cli.Command{p.initCommand(), p.renderCommand(), p.migrateCommand(), p.releasesCommand()},
 		// urfave/cli would end the process itself, past every defer, for errors with an exit code of their own.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,

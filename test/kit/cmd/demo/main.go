@@ -56,19 +56,22 @@ func up(ctx context.Context) error {
 	if err := ensureEngine(ctx); err != nil {
 		return err
 	}
+	standIns := false
 	options := []string{"init", "--dir", folder, "--project-name", project, "--yes"}
 	if pulled := exec.CommandContext(ctx, binary, append(options, "--dry-run", "--quiet")...).Run(); pulled != nil {
 		say("SyncMaster's images cannot be pulled here: making stand-ins, which takes a few minutes the first time")
 		if err := kit.Build(ctx, os.Stderr); err != nil {
 			return err
 		}
-		options = append(options, "--registry", kit.Prefix)
-		defer say("PostgreSQL and RabbitMQ are real here; SyncMaster itself is a stand-in that behaves like it")
+		options, standIns = append(options, "--registry", kit.Prefix), true
 	}
 	command := exec.CommandContext(ctx, binary, options...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("running %s init: %w", binary, err)
+	}
+	if standIns {
+		say("PostgreSQL and RabbitMQ are real here; SyncMaster itself is a stand-in that behaves like it")
 	}
 	return nil
 }
