@@ -50,14 +50,21 @@ func (p *program) askOptions(o config.Options, dir workdir.Dir) (config.Options,
 		}
 		*q.into = answer
 	}
-	names, err := p.ask("Superusers, separated by commas?", "admin")
+	superuser := "admin"
+	if o.Preset == config.Production {
+		superuser = ""
+	}
+	names, err := p.ask("Superusers, separated by commas?", superuser)
 	o.Superusers = strings.FieldsFunc(names, func(r rune) bool { return r == ',' || r == ' ' })
 	return o, err
 }
 
 // ask writes a question to stderr and reads a line; an empty one takes the fallback.
 func (p *program) ask(question, fallback string) (string, error) {
-	p.errorf("%s [%s] ", question, fallback)
+	if fallback != "" {
+		question += " [" + fallback + "]"
+	}
+	p.errorf("%s ", question)
 	if p.lines == nil {
 		p.lines = bufio.NewReader(p.streams.In)
 	}
