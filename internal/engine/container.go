@@ -14,6 +14,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"syncmaster-setup/internal/stack"
@@ -201,7 +202,24 @@ func toContainer(c container.InspectResponse) stack.Container {
 			out.Health = string(c.State.Health.Status)
 		}
 	}
+	if c.HostConfig != nil {
+		out.HostPorts = hostPorts(c.HostConfig.PortBindings)
+	}
 	return out
+}
+
+// hostPorts returns the fixed host ports of bindings, sorted.
+func hostPorts(bindings network.PortMap) []uint16 {
+	var ports []uint16
+	for _, list := range bindings {
+		for _, b := range list {
+			if n, err := strconv.ParseUint(b.HostPort, 10, 16); err == nil && n > 0 {
+				ports = append(ports, uint16(n))
+			}
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // startedAt reads the engine's time. It writes year 1 for a container that never started, which is Go's zero time.

@@ -239,6 +239,25 @@ func TestAStoppedServiceStaysStopped(t *testing.T) {
 	}
 }
 
+func TestAPortOfAContainerThatIsBeingStartedIsOurs(t *testing.T) {
+	for _, tc := range []struct {
+		state, holder string
+		ours          bool
+	}{
+		{"created", "docker-proxy (process 7)", true}, {"running", "", true},
+		{"exited", "docker-proxy (process 7)", false}, {"created", "nginx (process 7)", false},
+	} {
+		w := installed(t, config.Options{})
+		w.observed.Containers = []stack.Container{{Service: "server", State: tc.state, HostPorts: []uint16{8000}}}
+		if got := w.beingStarted(8000, tc.holder); got != tc.ours {
+			t.Errorf("%s, held by %q: %v", tc.state, tc.holder, got)
+		}
+		if w.beingStarted(8001, "") {
+			t.Error("another port is ours")
+		}
+	}
+}
+
 func TestOverlap(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string

@@ -12,6 +12,7 @@ import (
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/report"
+	"syncmaster-setup/internal/stack"
 )
 
 const (
@@ -277,13 +278,22 @@ func (s *Setup) holder(w *world, address string, number uint16) string {
 		return ""
 	}
 	free, holder := s.System.PortFree(address, number)
-	if free {
+	if free || w.beingStarted(number, holder) {
 		return ""
 	}
 	if holder == "" {
 		return "another program"
 	}
 	return holder
+}
+
+// beingStarted reports whether the engine itself holds a port for a container of this project that it is just starting:
+// after a killed run the container is not listed as running yet.
+func (w world) beingStarted(number uint16, holder string) bool {
+	byEngine := holder == "" || strings.HasPrefix(holder, "docker-proxy") || strings.HasPrefix(holder, "rootlesskit")
+	return byEngine && slices.ContainsFunc(w.observed.Containers, func(c stack.Container) bool {
+		return c.State != "exited" && slices.Contains(c.HostPorts, number)
+	})
 }
 
 // overlap reports whether two host addresses cannot both be bound with one port.

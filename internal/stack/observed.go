@@ -31,6 +31,7 @@ type Container struct {
 	OOMKilled  bool
 	Restarts   int
 	StartedAt  time.Time // zero where it never started
+	HostPorts  []uint16  // that it publishes when it runs, also while it is only being started
 }
 
 // Volume is a named volume of the engine.
