@@ -57,8 +57,10 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 	silence()
 	opts := clientOptions(options.Host)
 	// An unreadable config.json is no config.json, as for the docker command.
+	dockerGlobals.Lock()
 	cfg := config.LoadDefaultConfigFile(io.Discard)
 	apiClient, err := command.NewAPIClientFromFlags(opts, cfg)
+	dockerGlobals.Unlock()
 	if err != nil {
 		return nil, fault.New(fault.Refused, fmt.Errorf("finding the Docker Engine: %w", err),
 			"check DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`")
@@ -81,7 +83,13 @@ func (e *Engine) Close() error {
 	return nil
 }
 
+// dockerGlobals guards the variables of the Docker CLI's packages that making a client sets, such as the folder of
+// config.json.
+var dockerGlobals sync.Mutex
+
 func newCompose(opts *flags.ClientOptions, apiClient client.APIClient) (api.Compose, error) {
+	dockerGlobals.Lock()
+	defer dockerGlobals.Unlock()
 	cli, err := command.NewDockerCli(
 		command.WithAPIClient(apiClient),
 		command.WithInputStream(io.NopCloser(strings.NewReader(""))),
