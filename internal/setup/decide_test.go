@@ -239,6 +239,20 @@ func TestAStoppedServiceStaysStopped(t *testing.T) {
 	}
 }
 
+func TestASecretOfAnEarlierRunIsRedacted(t *testing.T) {
+	w := installed(t, config.Options{Set: []config.Setting{{Name: "SYNCMASTER__HWM_STORE__PASSWORD", Value: secret.NewText("marker-hwm")}}})
+	d, err := w.decide(random(), w.preflight())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.options.Set, d.input.Options.Set = nil, nil // what a later run knows
+	r := &run{world: w, decision: d}
+	text := "password marker-hwm, key " + d.setting(fernetSetting).Reveal() + ", url " + d.setting(databaseURL).Reveal()
+	if got, want := r.redact(text), "password ****, key ****, url ****"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAPortOfAContainerThatIsBeingStartedIsOurs(t *testing.T) {
 	for _, tc := range []struct {
 		state, holder string

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/report"
@@ -294,14 +295,17 @@ func reachable(published string) string {
 	return published
 }
 
-// redact removes this install's secrets from text that a container has written.
+// redact removes this install's secrets from text that a container has written: those generated, and every setting of
+// .env.docker that is one, whenever it was set.
 func (r *run) redact(text string) string {
 	s := r.input.Secrets
 	known := []secret.Text{s.FernetKey, s.DatabasePassword, s.BrokerPassword, s.CookieKey, s.TokenKey,
 		passwordOf(r.setting(databaseURL)), passwordOf(r.setting(brokerURL))}
-	for _, set := range r.options.Set {
-		if definition, has := r.release.Setting(set.Name); has && definition.Secret {
-			known = append(known, set.Value)
+	if file, err := envfile.Parse(r.files.AppEnv); err == nil {
+		for name, value := range file.Map() {
+			if definition, has := r.release.Setting(name); has && definition.Secret {
+				known = append(known, secret.NewText(value))
+			}
 		}
 	}
 	return secret.NewRedactor(known...).String(text)
