@@ -17,6 +17,9 @@ import (
 // startLimit is how long a freshly installed engine may take to answer.
 const startLimit = 2 * time.Minute
 
+// engineLog is where an engine writes that no service manager started.
+const engineLog = "/var/log/dockerd.log"
+
 // ensureEngine makes sure that a Docker Engine answers. Where none runs, on Debian and Ubuntu as root, it installs and
 // starts the distribution's own.
 func ensureEngine(ctx context.Context) error {
@@ -40,7 +43,8 @@ func ensureEngine(ctx context.Context) error {
 	return startEngine(ctx)
 }
 
-// startEngine starts the engine by the machine's own means and waits until it answers.
+// startEngine starts the engine by the machine's own means, or on its own where these fail, as they may in a container,
+// and waits until it answers.
 func startEngine(ctx context.Context) error {
 	say("starting the Docker Engine")
 	start := []string{"service", "docker", "start"}
@@ -48,7 +52,11 @@ func startEngine(ctx context.Context) error {
 		start = []string{"systemctl", "start", "docker"}
 	}
 	if err := run(ctx, start...); err != nil {
-		return fmt.Errorf("starting the Docker Engine: %w", err)
+		say(fmt.Sprintf("%v failed (%v): starting dockerd directly, its log is %s", start, err, engineLog))
+		// a session of its own, so that it outlives this command; its output must not hold this command's streams open
+		if err := run(ctx, "sh", "-c", "setsid dockerd >"+engineLog+" 2>&1 </dev/null &"); err != nil {
+			return fmt.Errorf("starting dockerd: %w", err)
+		}
 	}
 	return probe.Wait(ctx, probe.Options{What: "the Docker Engine", Limit: startLimit}, connect)
 }
