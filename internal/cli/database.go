@@ -14,14 +14,9 @@ import (
 type databases struct{}
 
 func (databases) Open(ctx context.Context, url secret.Text, address string) (setup.Database, error) {
-	target, err := database.ParseURL(url.Reveal())
+	target, err := targetOf(url, address)
 	if err != nil {
 		return nil, err
-	}
-	if address != "" {
-		if target, err = target.WithAddress(address); err != nil {
-			return nil, err
-		}
 	}
 	db, err := database.Connect(ctx, target)
 	if err != nil {
@@ -31,6 +26,15 @@ func (databases) Open(ctx context.Context, url secret.Text, address string) (set
 }
 
 func (databases) Retryable(err error) bool { return database.Retryable(err) }
+
+// targetOf reads SyncMaster's URL; address, host:port, replaces the one in it unless it is empty.
+func targetOf(url secret.Text, address string) (database.Target, error) {
+	target, err := database.ParseURL(url.Reveal())
+	if err != nil || address == "" {
+		return target, err
+	}
+	return target.WithAddress(address)
+}
 
 // openDatabase is one database as the use cases want it.
 type openDatabase struct{ *database.DB }

@@ -74,13 +74,8 @@ func (p *program) onSchema(c *cli.Context, o setup.SchemaOptions, use func(*sche
 }
 
 func (s *schema) open(c *cli.Context, url secret.Text, address string, use func(*schema) error) (err error) {
-	if s.at, err = database.ParseURL(url.Reveal()); err != nil {
+	if s.at, err = targetOf(url, address); err != nil {
 		return err
-	}
-	if address != "" {
-		if s.at, err = s.at.WithAddress(address); err != nil {
-			return err
-		}
 	}
 	if s.db, err = database.Connect(c.Context, s.at); err != nil {
 		return s.connectError(err)
@@ -89,9 +84,10 @@ func (s *schema) open(c *cli.Context, url secret.Text, address string, use func(
 	if s.facts, err = s.db.Observe(c.Context); err != nil {
 		return err
 	}
-	if s.install != nil && s.install.Database != "" && s.install.Database != s.facts.SystemIdentifier {
-		return fault.New(fault.Refused, errors.New("the database is not the one that this install was made with: its system identifier differs"),
-			"check whether the volume or the address of the database was changed")
+	if s.install != nil {
+		if err := setup.CheckIdentity(s.install.Database, s.facts.SystemIdentifier); err != nil {
+			return err
+		}
 	}
 	return use(s)
 }

@@ -19,7 +19,8 @@ import (
 type decision struct {
 	input    render.Input
 	files    render.Files
-	writes   bool // the files differ from those in the folder
+	settings map[string]string // of .env.docker as it will be
+	writes   bool              // the files differ from those in the folder
 	notes    []string
 	warnings []string
 }
@@ -38,6 +39,11 @@ func (w world) decide(random io.Reader, problems *fault.Problems) (decision, err
 	if d.files, err = w.desired(d.input); err != nil {
 		problems.Merge(err)
 	}
+	app, err := envfile.Parse(d.files.AppEnv)
+	if err != nil {
+		return d, fmt.Errorf("reading what %s will be: %w", workdir.AppEnvFile, err)
+	}
+	d.settings = app.Map()
 	w.keepEdits(&d, problems)
 	w.explain(&d)
 	return d, problems.Err()
@@ -76,14 +82,7 @@ func (w world) current() render.Files {
 }
 
 // setting returns a variable of .env.docker as it will be: what the containers get.
-func (d decision) setting(name string) secret.Text {
-	file, err := envfile.Parse(d.files.AppEnv)
-	if err != nil {
-		return secret.Text{}
-	}
-	value, _ := file.Get(name)
-	return secret.NewText(value)
-}
+func (d decision) setting(name string) secret.Text { return secret.NewText(d.settings[name]) }
 
 // keepEdits leaves a Compose file that the user has edited as it is, and refuses where it would have to change.
 func (w world) keepEdits(d *decision, p *fault.Problems) {

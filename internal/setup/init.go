@@ -106,15 +106,8 @@ func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err err
 
 // prepare observes once and decides. It changes nothing.
 func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
-	w, err := s.observeFolder()
+	w, err := s.look(o.Asked)
 	if err != nil {
-		return nil, err
-	}
-	w.dir = s.Dir.Path()
-	if err := w.recall(o.Asked); err != nil {
-		return nil, err
-	}
-	if err := w.validate(); err != nil {
 		return nil, err
 	}
 	engine, err := s.Connect(ctx)
@@ -189,7 +182,7 @@ func (r *run) describe() {
 		Version: r.release.Version, Project: o.Project, Dir: r.dir, Superusers: o.Superusers, Auth: o.Auth,
 		NoWorker: o.WorkerWaits(),
 	}
-	for _, service := range append(o.Infrastructure(), o.Services()...) {
+	for _, service := range r.services() {
 		switch service {
 		case "server":
 			r.result.API = api

@@ -38,7 +38,6 @@ func (s *Setup) Schema(ctx context.Context, o SchemaOptions) (Schema, error) {
 	if err != nil {
 		return Schema{}, err
 	}
-	w.dir = s.Dir.Path()
 	if err := w.checkMigratable(o.Change); err != nil {
 		return Schema{}, err
 	}

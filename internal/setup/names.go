@@ -1,10 +1,9 @@
 package setup
 
 import (
-	"context"
 	"errors"
 
-	"syncmaster-setup/internal/release"
+	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/secret"
 )
 
@@ -19,14 +18,6 @@ const (
 	portsTried  = 100 // how far a busy default port may move
 )
 
-// component returns the release's name of a Compose service.
-func component(service string) release.Component {
-	if service == migrations {
-		return release.Migrations
-	}
-	return release.Component(service)
-}
-
 // opensAll reports whether a key opens every token.
 func opensAll(key secret.Text, tokens []string) bool {
 	for _, token := range tokens {
@@ -37,6 +28,12 @@ func opensAll(key secret.Text, tokens []string) bool {
 	return true
 }
 
-func joinClose(ctx context.Context, err error, db Database) error {
-	return errors.Join(err, db.Close(context.WithoutCancel(ctx)))
+// CheckIdentity refuses a database server that is not the one that an install was made with, told by PostgreSQL's system
+// identifier. An install that has not recorded one accepts any.
+func CheckIdentity(recorded, found string) error {
+	if recorded == "" || recorded == found {
+		return nil
+	}
+	return fault.New(fault.Refused, errors.New("the database is not the one that this install was made with: its system identifier differs"),
+		"check whether the volume or the address of the database was changed")
 }

@@ -103,8 +103,7 @@ func (w world) checkImages(p *fault.Problems) {
 func (w world) checkSpace(p *fault.Problems) {
 	need := spaceForData
 	for _, service := range w.services() {
-		ref := w.options.ImagePrefix() + w.release.Image(component(service)).String()
-		if _, present := w.observed.Images[ref]; !present {
+		if _, present := w.observed.Images[w.image(service)]; !present {
 			need += imageSpace[service]
 		}
 	}
@@ -228,7 +227,7 @@ type publication struct {
 func (w world) published(ports *config.Ports) []publication {
 	d := config.DefaultPorts
 	var list []publication
-	services := append(w.options.Infrastructure(), w.options.Services()...)
+	services := w.services()
 	for _, p := range []struct {
 		service string
 		publication

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/report"
@@ -45,9 +44,8 @@ func (r *run) migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.state.Database != "" && r.state.Database != facts.SystemIdentifier {
-			return fault.New(fault.Refused, errors.New("the database is not the one that this install was made with: its system identifier differs"),
-				"check whether the volume or the address of the database was changed")
+		if err := CheckIdentity(r.state.Database, facts.SystemIdentifier); err != nil {
+			return err
 		}
 		r.state.Database = facts.SystemIdentifier
 		if r.imageMigrates() {
@@ -301,11 +299,9 @@ func (r *run) redact(text string) string {
 	s := r.input.Secrets
 	known := []secret.Text{s.FernetKey, s.DatabasePassword, s.BrokerPassword, s.CookieKey, s.TokenKey,
 		passwordOf(r.setting(databaseURL)), passwordOf(r.setting(brokerURL))}
-	if file, err := envfile.Parse(r.files.AppEnv); err == nil {
-		for name, value := range file.Map() {
-			if definition, has := r.release.Setting(name); has && definition.Secret {
-				known = append(known, secret.NewText(value))
-			}
+	for name, value := range r.settings {
+		if definition, has := r.release.Setting(name); has && definition.Secret {
+			known = append(known, secret.NewText(value))
 		}
 	}
 	return secret.NewRedactor(known...).String(text)

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 
 	"syncmaster-setup/internal/config"
@@ -23,15 +24,8 @@ func (s *Setup) Render(asked config.Options) (result RenderResult, err error) {
 		return RenderResult{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	w, err := s.observeFolder()
+	w, err := s.look(asked)
 	if err != nil {
-		return RenderResult{}, err
-	}
-	w.dir = s.Dir.Path()
-	if err := w.recall(asked); err != nil {
-		return RenderResult{}, err
-	}
-	if err := w.validate(); err != nil {
 		return RenderResult{}, err
 	}
 	problems := &fault.Problems{Code: fault.Refused}
@@ -56,12 +50,18 @@ func (r *run) putFiles() ([]string, error) {
 	if err := r.Dir.SaveGeneration(r.state.Generation, r.generation(texts)); err != nil {
 		return nil, err
 	}
-	phase := workdir.Installing
-	if r.state.Phase == workdir.Installed {
-		phase = workdir.Installed
-	}
-	if err := r.save(phase); err != nil {
+	if err := r.save(cmp.Or(r.state.Phase, workdir.Installing)); err != nil {
 		return nil, err
 	}
 	return r.Dir.WriteProject(texts)
+}
+
+// generation returns the files to keep as rendered: where the user's own Compose file stays in place, what we would
+// have written.
+func (r *run) generation(texts map[string]string) map[string]string {
+	kept := r.last[workdir.ComposeFile]
+	if r.installed && kept != "" && r.files.Compose == r.texts[workdir.ComposeFile] {
+		texts = map[string]string{workdir.EnvFile: texts[workdir.EnvFile], workdir.AppEnvFile: texts[workdir.AppEnvFile], workdir.ComposeFile: kept}
+	}
+	return texts
 }

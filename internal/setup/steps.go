@@ -67,16 +67,6 @@ func (r *run) write(context.Context) error {
 	return err
 }
 
-// generation returns the files to keep as rendered: where the user's own Compose file stays in place, what we would
-// have written.
-func (r *run) generation(texts map[string]string) map[string]string {
-	kept := r.last[workdir.ComposeFile]
-	if r.installed && kept != "" && r.files.Compose == r.texts[workdir.ComposeFile] {
-		texts = map[string]string{workdir.EnvFile: texts[workdir.EnvFile], workdir.AppEnvFile: texts[workdir.AppEnvFile], workdir.ComposeFile: kept}
-	}
-	return texts
-}
-
 // pull gets the images that are missing, in parallel.
 func (r *run) pull(ctx context.Context) error {
 	r.result.Changed = true

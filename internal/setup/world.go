@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -55,12 +56,20 @@ type portKey struct {
 func (w world) images() []string {
 	var refs []string
 	for _, service := range w.services() {
-		ref := w.options.ImagePrefix() + w.release.Image(component(service)).String()
-		if !slices.Contains(refs, ref) {
+		if ref := w.image(service); !slices.Contains(refs, ref) {
 			refs = append(refs, ref)
 		}
 	}
 	return refs
+}
+
+// image returns the reference of a service's image.
+func (w world) image(service string) string {
+	c := release.Component(service)
+	if service == migrations {
+		c = release.Migrations
+	}
+	return w.options.ImagePrefix() + w.release.Image(c).String()
 }
 
 // services returns everything that runs or is run once, the infrastructure first.
@@ -101,9 +110,21 @@ func (w *world) recall(asked config.Options) error {
 	return nil
 }
 
+// look reads the install folder and completes and checks what the user asks for.
+func (s *Setup) look(asked config.Options) (world, error) {
+	w, err := s.observeFolder()
+	if err != nil {
+		return w, err
+	}
+	if err := w.recall(asked); err != nil {
+		return w, err
+	}
+	return w, w.validate()
+}
+
 // observeFolder reads the install folder.
 func (s *Setup) observeFolder() (world, error) {
-	w := world{texts: map[string]string{}}
+	w := world{dir: s.Dir.Path(), texts: map[string]string{}}
 	var err error
 	if w.state, w.installed, err = s.Dir.State(); err != nil {
 		return w, err
@@ -196,7 +217,7 @@ func (s *Setup) observeDatabase(ctx context.Context, w *world) error {
 	if err == nil {
 		w.external.tokens, err = db.Tokens(ctx, tokenSample)
 	}
-	return joinClose(ctx, err, db)
+	return errors.Join(err, db.Close(context.WithoutCancel(ctx)))
 }
 
 // platform returns what images must be made for: what was asked for, otherwise the engine's own.
@@ -223,7 +244,7 @@ func (w world) value(file, name string) (string, bool) {
 	return "", false
 }
 
-// files returns the texts in the folder as render knows them.
+// filesOf returns the texts in the folder as render knows them.
 func filesOf(texts map[string]string) render.Files {
 	return render.Files{Compose: texts[workdir.ComposeFile], Env: texts[workdir.EnvFile], AppEnv: texts[workdir.AppEnvFile]}
 }
