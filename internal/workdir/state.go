@@ -33,6 +33,7 @@ type State struct {
 	Version    string    `json:"version"`
 	Project    string    `json:"project"`
 	Generation int       `json:"generation"`
+	Previous   int       `json:"previous,omitempty"` // generation that a rollback returns to, 0 for none
 	Changed    time.Time `json:"changed"`
 	// Options are those of the install, without the values that may be secret: they are in the env files.
 	Options config.Options `json:"options"`
@@ -76,7 +77,7 @@ func (d Dir) SaveState(s State) error {
 // SaveGeneration keeps a copy of what was rendered, before it is put into place. All files of a generation are
 // readable by the owner only. A generation that was half written by a killed run is written again.
 func (d Dir) SaveGeneration(number int, files map[string]string) error {
-	folder := d.File(filepath.Join(StateDir, generations, fmt.Sprintf("%04d", number)))
+	folder := d.generation(number)
 	for _, f := range []string{filepath.Dir(folder), folder} {
 		if err := makeFolder(f); err != nil {
 			return err
@@ -145,4 +146,30 @@ func (s JournalStore) Remove() error {
 		return fmt.Errorf("removing the journal: %w", err)
 	}
 	return nil
+}
+
+// DropGenerations removes the generations after a number: they were laid aside and never came into place.
+func (d Dir) DropGenerations(after int) error {
+	last, err := d.LastGeneration()
+	for n := after + 1; n <= last && err == nil; n++ {
+		err = os.RemoveAll(d.generation(n))
+	}
+	if err != nil {
+		return fmt.Errorf("removing what was laid aside: %w", err)
+	}
+	return nil
+}
+
+// SaveNote keeps a text beside the files of a generation.
+func (d Dir) SaveNote(number int, name, text string) error {
+	return writeFile(filepath.Join(d.generation(number), name), []byte(text), secretMode)
+}
+
+// Note returns a text that was kept beside the files of a generation, and whether there is one.
+func (d Dir) Note(number int, name string) (string, bool, error) {
+	return d.Read(filepath.Join(StateDir, generations, fmt.Sprintf("%04d", number), name))
+}
+
+func (d Dir) generation(number int) string {
+	return d.File(filepath.Join(StateDir, generations, fmt.Sprintf("%04d", number)))
 }

@@ -13,8 +13,9 @@ import (
 // Names of the files in the install folder.
 const (
 	ComposeFile   = "docker-compose.yml"
-	EnvFile       = ".env"        // Compose's own variables
-	AppEnvFile    = ".env.docker" // SyncMaster's settings
+	EnvFile       = ".env"                        // Compose's own variables
+	AppEnvFile    = ".env.docker"                 // SyncMaster's settings
+	OverrideFile  = "docker-compose.override.yml" // the user's own
 	StateDir      = ".syncmaster-setup"
 	stateFile     = "state.json"
 	journalFile   = "journal.json"
@@ -78,6 +79,29 @@ func (d Dir) WriteProject(files map[string]string) ([]string, error) {
 		changed = append(changed, name)
 	}
 	return changed, nil
+}
+
+// WriteOverride writes the user's own Compose file, which only a restore into an empty folder may do.
+func (d Dir) WriteOverride(text string) error {
+	return writeFile(d.File(OverrideFile), []byte(text), publicMode)
+}
+
+// ClearInstall removes the files and the state of an install that has not begun, and its override file where that was
+// written with them. Backups and logs stay.
+func (d Dir) ClearInstall(override bool) error {
+	names := []string{ComposeFile, EnvFile, AppEnvFile, filepath.Join(StateDir, stateFile)}
+	if override {
+		names = append(names, OverrideFile)
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, ignoreMissing(os.Remove(d.File(name))))
+	}
+	errs = append(errs, os.RemoveAll(d.File(filepath.Join(StateDir, generations))))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("removing what was written: %w", err)
+	}
+	return nil
 }
 
 // Prepare creates the install folder and our own folder in it where they are missing, readable by the owner only.
