@@ -3,6 +3,8 @@ package release
 import (
 	"fmt"
 	"strings"
+
+	"syncmaster-setup/internal/nearest"
 )
 
 // CheckSetting says what is wrong with a setting for this release, or returns nil. The name may be in any case, as the
@@ -16,7 +18,7 @@ func (r Release) CheckSetting(name, value string) error {
 		return r.explainUnread(name)
 	}
 	if s.Open {
-		if near := nearestWithin(name, r.names(), 2); near != "" {
+		if near := nearest.Within(name, r.names(), 2); near != "" {
 			return fmt.Errorf("release %s has no setting %s; did you mean %s?", r, name, near)
 		}
 		return nil
@@ -38,7 +40,7 @@ func (r Release) explainUnread(name string) error {
 	case known:
 		return fmt.Errorf("%s is not read any more from release %s on; its name is now %s", name, after(e.until), e.RenamedTo)
 	}
-	if near := nearest(name, r.names()); near != "" {
+	if near := nearestOf(name, r.names()); near != "" {
 		return fmt.Errorf("release %s has no setting %s; did you mean %s?", r, name, near)
 	}
 	return fmt.Errorf("release %s has no setting %s", r, name)
