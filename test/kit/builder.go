@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -86,10 +85,10 @@ func (b *builder) build(ctx context.Context, only []string) error {
 	for _, i := range images {
 		b.present[i.Tag] = i
 	}
-	for _, group := range Groups {
-		if len(only) > 0 && !slices.Contains(only, group) {
-			continue
-		}
+	if len(only) == 0 {
+		only = Groups
+	}
+	for _, group := range only {
 		t, err := b.target(group)
 		if err != nil {
 			return err
@@ -104,11 +103,17 @@ func (b *builder) build(ctx context.Context, only []string) error {
 func (b *builder) target(group string) (target, error) {
 	switch group {
 	case "postgres":
-		return debianTarget("postgres", "postgres:17")
+		return debianTarget("postgres", baseTarget(), "postgres:17")
+	case Majors:
+		postgres, err := b.target("postgres")
+		if err != nil {
+			return target{}, err
+		}
+		return debianTarget(Majors, postgres, MajorsImage)
 	case "rabbitmq":
-		return debianTarget("rabbitmq", "rabbitmq:4.2", "rabbitmq:4")
+		return debianTarget("rabbitmq", baseTarget(), "rabbitmq:4.2", "rabbitmq:4")
 	case "registry":
-		return debianTarget("registry", "registry:2")
+		return debianTarget("registry", baseTarget(), "registry:2")
 	default:
 		return standinTarget(b.root)
 	}
@@ -132,6 +137,9 @@ func (b *builder) ensure(ctx context.Context, t target) error {
 	start := time.Now()
 	if err := t.make(ctx, b, t); err != nil {
 		return err
+	}
+	for _, tag := range t.tags { // another target may be built on it
+		b.present[tag] = Image{Tag: tag, Hash: t.hash}
 	}
 	for id := range old {
 		if _, err := b.api.ImageRemove(ctx, id, client.ImageRemoveOptions{PruneChildren: true}); err != nil {

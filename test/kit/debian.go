@@ -24,19 +24,19 @@ import (
 //go:embed images
 var contexts embed.FS
 
-// debianTarget describes an image built from images/NAME on the base system.
-func debianTarget(name string, refs ...string) (target, error) {
-	files, err := readContext(name)
+// debianTarget describes an image built from images/NAME on another one.
+func debianTarget(name string, base target, refs ...string) (target, error) {
+	files, err := readContext(name, base.tags[0])
 	if err != nil {
 		return target{}, err
 	}
-	t := target{hash: hashFiles(baseHash(), files)}
+	t := target{hash: hashFiles(base.hash, files)}
 	for _, ref := range refs {
 		t.tags = append(t.tags, Prefix+"/"+ref)
 	}
 	t.make = func(ctx context.Context, b *builder, t target) error {
-		if err := b.ensure(ctx, baseTarget()); err != nil {
-			return fmt.Errorf("making the base system: %w", err)
+		if err := b.ensure(ctx, base); err != nil {
+			return fmt.Errorf("making %s: %w", base.tags[0], err)
 		}
 		b.say("building %s", t.tags[0])
 		return b.dockerBuild(ctx, t, files)
@@ -44,7 +44,7 @@ func debianTarget(name string, refs ...string) (target, error) {
 	return t, nil
 }
 
-func readContext(name string) (map[string][]byte, error) {
+func readContext(name, base string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	dir := path.Join("images", name)
 	entries, err := fs.ReadDir(contexts, dir)
@@ -56,7 +56,7 @@ func readContext(name string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the build context of %s: %w", name, err)
 		}
-		files[e.Name()] = bytes.ReplaceAll(content, []byte("@BASE@"), []byte(baseTag))
+		files[e.Name()] = bytes.ReplaceAll(content, []byte("@BASE@"), []byte(base))
 	}
 	return files, nil
 }

@@ -21,16 +21,23 @@ const (
 	Label = "syncmaster-setup.kit"
 )
 
-// Groups are the sets of images that Build can be limited to.
+const (
+	// Majors is a group that Build makes only where it is named: PostgreSQL's other majors, beside one another.
+	Majors = "majors"
+	// MajorsImage is its image, without the prefix. PATH chooses the major: /usr/lib/postgresql/N/bin comes first.
+	MajorsImage = "postgres-majors:latest"
+)
+
+// Groups are the sets of images that Build makes, unless it is limited to some of them.
 var Groups = []string{"postgres", "rabbitmq", "registry", "syncmaster"}
 
-// Build makes the images of the named groups, or all of them, unless they exist and their inputs are unchanged.
+// Build makes the images of the named groups, or of all Groups, unless they exist and their inputs are unchanged.
 // It says on log what it does. Builds of several processes wait for one another. The first build needs Debian's
 // package mirror, root or an existing cache for debootstrap, and the go command.
 func Build(ctx context.Context, log io.Writer, only ...string) error {
 	for _, name := range only {
-		if !slices.Contains(Groups, name) {
-			return fmt.Errorf("unknown group %q of kit images, known are %s", name, strings.Join(Groups, ", "))
+		if known := append(slices.Clone(Groups), Majors); !slices.Contains(known, name) {
+			return fmt.Errorf("unknown group %q of kit images, known are %s", name, strings.Join(known, ", "))
 		}
 	}
 	b, err := newBuilder(log)

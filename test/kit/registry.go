@@ -153,7 +153,7 @@ func pushList(ctx context.Context, api *client.Client, chosen []string) ([]strin
 	}
 	for _, i := range images {
 		ref := strings.TrimPrefix(i.Tag, Prefix+"/")
-		if !slices.Contains([]string{"registry:2", strings.TrimPrefix(baseTag, Prefix+"/")}, ref) {
+		if !slices.Contains([]string{"registry:2", MajorsImage, strings.TrimPrefix(baseTag, Prefix+"/")}, ref) {
 			chosen = append(chosen, ref)
 		}
 	}

@@ -81,14 +81,14 @@ func parseInquiry(command string, args []string) (inquiry, error) {
 			return q, fmt.Errorf("No such option: %s", name) //nolint:staticcheck // Celery's words
 		}
 	}
-	known := map[string][]string{"inspect": {"ping", "active", "active_queues"}, "control": {"cancel_consumer"}}[command]
+	known := map[string][]string{"inspect": {"ping", "active", "active_queues"}, "control": {"add_consumer", "cancel_consumer"}}[command]
 	if len(plain) == 0 || !slices.Contains(known, plain[0]) {
 		return q, fmt.Errorf("Command %v not recognized.", plain) //nolint:staticcheck // Celery's words
 	}
 	q.Method = plain[0]
 	if command == "control" {
 		if len(plain) != 2 {
-			return q, errors.New("cancel_consumer takes the name of a queue")
+			return q, errors.New(q.Method + " takes the name of a queue")
 		}
 		q.Arguments["queue"] = plain[1]
 	}

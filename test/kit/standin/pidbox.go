@@ -91,11 +91,18 @@ func (w *worker) obey(ch *amqp.Channel, r request) any {
 			queues = append(queues, map[string]string{"name": slug})
 		}
 		return queues
+	case "add_consumer":
+		slug, _ := r.Arguments["queue"].(string)
+		if err := w.take(slug); err != nil {
+			return map[string]string{"error": err.Error()}
+		}
+		return map[string]string{"ok": "add consumer " + slug}
 	case "cancel_consumer":
 		slug, _ := r.Arguments["queue"].(string)
 		if err := ch.Cancel(slug, false); err != nil {
 			return map[string]string{"error": err.Error()}
 		}
+		w.taken[slug] = false
 		return map[string]string{"ok": "no longer consuming from " + slug}
 	}
 	return map[string]string{"error": "No such control method: " + r.Method}

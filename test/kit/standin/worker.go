@@ -29,6 +29,8 @@ type worker struct {
 	duration time.Duration
 	slots    chan struct{} // one for each task that may run at once
 	running  sync.WaitGroup
+	take     func(slug string) error // consumes a queue in the session at work
+	taken    map[string]bool         // queues that it consumes
 
 	mu     sync.Mutex
 	active map[int64]time.Time // runs in execution and when they began
@@ -101,8 +103,16 @@ func (w *worker) session(ctx context.Context, attempt *int) error {
 		return fmt.Errorf("limiting the prefetch: %w", err)
 	}
 	tasks := make(chan amqp.Delivery)
+	w.taken = map[string]bool{}
+	w.take = func(slug string) error {
+		if w.taken[slug] { // "Already consuming from"
+			return nil
+		}
+		w.taken[slug] = true
+		return w.consume(ctx, ch, slug, tasks)
+	}
 	for _, slug := range w.o.queues {
-		if err := w.consume(ctx, ch, slug, tasks); err != nil {
+		if err := w.take(slug); err != nil {
 			return err
 		}
 	}

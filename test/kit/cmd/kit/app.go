@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 
 func build(ctx context.Context, args []string, log io.Writer) error {
 	f := flag.NewFlagSet("kit build", flag.ContinueOnError)
-	only := f.String("only", "", "comma-separated groups: "+strings.Join(kit.Groups, ", "))
+	only := f.String("only", "", "comma-separated groups: "+strings.Join(kit.Groups, ", ")+"; "+kit.Majors+" is made only where it is named")
 	if err := f.Parse(args); err != nil {
 		return ignoreHelp(err)
 	}

@@ -1,11 +1,13 @@
-// Command testdb runs a command beside a PostgreSQL of its own: "testdb COMMAND [ARG…]". The command finds the server's
-// superuser URL in SYNCMASTER_TEST_POSTGRES; the server ends with it. The kit's images must have been built.
+// Command testdb runs a command beside a PostgreSQL of its own: "testdb [--major N] COMMAND [ARG…]". The command finds
+// the server's superuser URL in SYNCMASTER_TEST_POSTGRES; the server ends with it. The kit's images must have been built,
+// and the group majors for another major than 17.
 package main
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -21,6 +23,9 @@ import (
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/test/kit"
 )
+
+// defaultMajor is that of the image that an install runs.
+const defaultMajor = 17
 
 // variable is read by the tests of internal/database.
 const variable = "SYNCMASTER_TEST_POSTGRES"
@@ -39,15 +44,21 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, command []string) error {
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("testdb", flag.ContinueOnError)
+	major := flags.Int("major", defaultMajor, "major version of PostgreSQL")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	command := flags.Args()
 	if len(command) == 0 {
-		return errors.New("usage: testdb COMMAND [ARG…]")
+		return errors.New("usage: testdb [--major N] COMMAND [ARG…]")
 	}
 	docker, err := client.New(client.FromEnv)
 	if err != nil {
 		return fmt.Errorf("connecting to the engine: %w", err)
 	}
-	id, url, err := start(ctx, docker)
+	id, url, err := start(ctx, docker, *major)
 	if err == nil {
 		c := exec.CommandContext(ctx, command[0], command[1:]...)
 		c.Env = append(os.Environ(), variable+"="+url)
@@ -62,13 +73,18 @@ func run(ctx context.Context, command []string) error {
 }
 
 // start starts a server that keeps its data in memory and returns its container and URL once it answers.
-func start(ctx context.Context, docker *client.Client) (id, url string, err error) {
+func start(ctx context.Context, docker *client.Client, major int) (id, url string, err error) {
 	port, password := network.MustParsePort("5432/tcp"), rand.Text()
+	image, env := kit.Prefix+"/postgres:17", []string{"POSTGRES_PASSWORD=" + password}
+	if major != defaultMajor {
+		image = kit.Prefix + "/" + kit.MajorsImage
+		env = append(env, "POSTGRES_INITDB_ARGS=--auth-host=scram-sha-256", // 13 stores md5 otherwise, which the image refuses
+			fmt.Sprintf("PATH=/usr/lib/postgresql/%d/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", major))
+	}
 	created, err := docker.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &container.Config{
-			Image: kit.Prefix + "/postgres:17", Labels: map[string]string{kit.Label: "testdb"},
-			Env: []string{"POSTGRES_PASSWORD=" + password}, ExposedPorts: network.PortSet{port: {}},
-			Cmd: []string{"postgres", "-c", "fsync=off", "-c", "max_connections=100"},
+			Image: image, Labels: map[string]string{kit.Label: "testdb"}, Env: env, ExposedPorts: network.PortSet{port: {}},
+			Cmd: []string{"postgres", "-c", "fsync=off", "-c", "max_connections=100", "-c", "listen_addresses=*"},
 		},
 		HostConfig: &container.HostConfig{
 			Tmpfs:        map[string]string{"/var/lib/postgresql/data": ""},
