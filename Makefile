@@ -7,7 +7,12 @@ COMPOSE   := $(TOOLS)/docker-compose
 VULN      := $(TOOLS)/govulncheck
 BINARY    := bin/syncmaster-setup
 LDFLAGS   := -s -w -X syncmaster-setup/internal/cli.version=$(VERSION)
-GO_BUILD  := CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+# what the program never uses: generators of documents in urfave/cli, traces of gRPC (0.6 MB)
+TAGS      := urfave_cli_no_docs,grpcnotrace
+# packages that only carry the Docker client's build and tracing machinery are made small instead of fast
+SMALL     := $(foreach p,github.com/moby/buildkit go.opentelemetry.io google.golang.org,-gcflags=$(p)/...=-l)
+GO_BUILD  := CGO_ENABLED=0 go build -trimpath $(SMALL) -tags $(TAGS) -ldflags "$(LDFLAGS)"
+ROUNDS    ?= 3
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 LINT_VERSION := v2.11.4
@@ -48,17 +53,29 @@ engine: ## makes sure that a Docker Engine runs
 test: build kit $(COMPOSE) ## every test; RACE=1 adds the race detector
 	RACE=$(RACE) SYNCMASTER_E2E_ALL=$(SYNCMASTER_E2E_ALL) SYNCMASTER_TEST_KILLS=$(SYNCMASTER_TEST_KILLS) test/run
 
+.PHONY: test-majors
+test-majors: engine ## the tests of the migrations on PostgreSQL 13, 15 and 18; MAJORS="13 15" chooses
+	MAJORS="$(MAJORS)" test/majors
+
+.PHONY: test-crash
+test-crash: build kit $(COMPOSE) ## kills every operation before, in and after each of its steps; at most 40 minutes
+	SYNCMASTER_E2E_MATRIX=1 go test ./test/e2e -count=1 -run Kill -timeout 60m -parallel 4 -v
+
 .PHONY: unit
 unit: ## the tests that need no Docker Engine
-	go test -skip TestMigrateScripts ./internal/cli/... ./internal/config/... ./internal/envfile/... ./internal/fault/... ./internal/journal/... \
-		./internal/plan/... ./internal/release/... ./internal/render/... ./internal/report/... ./internal/secret/... \
-		./internal/stack/... ./internal/workdir/... ./migrations/...
+	go test -skip TestMigrateScripts ./internal/backup/... ./internal/cli/... ./internal/config/... ./internal/envfile/... ./internal/fault/... ./internal/journal/... \
+		./internal/nearest/... ./internal/plan/... ./internal/release/... ./internal/render/... ./internal/report/... ./internal/secret/... \
+		./internal/setup/... ./internal/stack/... ./internal/workdir/... ./migrations/...
 
 .PHONY: lint
 lint: $(LINT) ## formatting, vet, the linters and the layers
 	@test -z "$$(gofmt -l cmd compose internal migrations templates test)" || { gofmt -l cmd compose internal migrations templates test; exit 1; }
 	go vet ./...
 	$(LINT) run ./...
+
+.PHONY: docs
+docs: ## writes docs/commands.md and the man page, which the tests compare with the program
+	UPDATE=1 go test -count=1 -run TestDocs ./internal/cli
 
 .PHONY: vuln
 vuln: $(VULN) ## known vulnerabilities; needs the Go vulnerability database
@@ -67,6 +84,18 @@ vuln: $(VULN) ## known vulnerabilities; needs the Go vulnerability database
 .PHONY: bench
 bench: build kit $(COMPOSE) ## measures against the floor and against docker compose; see docs/performance.md
 	go run ./test/bench
+
+.PHONY: bench-upgrade
+bench-upgrade: build kit $(COMPOSE) ## measures an upgrade; ROUNDS=3
+	go run ./test/bench upgrade -rounds $(ROUNDS)
+
+.PHONY: bench-backup
+bench-backup: build kit ## measures backup and restore of more than 2 GB; ROUNDS=3
+	go run ./test/bench backup -rounds $(ROUNDS)
+
+.PHONY: bench-data
+bench-data: build kit ## measures the migrations; N=100000 transfers, M=20000 connections, ROUNDS=3
+	go run ./test/bench migrate -rounds $(ROUNDS) -transfers $(or $(N),100000) -connections $(or $(M),20000)
 
 .PHONY: clean
 clean: ## removes everything that was built, images included

@@ -28,6 +28,22 @@ const exitCodes = `EXIT STATUS:
    11   another run is at work in the folder
    130  interrupted, can be resumed`
 
+// printExitCodes are those of commands that only print what the program knows.
+const printExitCodes = `EXIT STATUS:
+   0    printed
+   1    failed, for example because the output could not be written
+   3    bad input`
+
+const allCodes = `EXIT STATUS:
+   0    done; of status and doctor: all is well
+   1    failed; of status and doctor: something is not well
+   3    bad input, nothing was changed
+   4    refused, nothing was changed
+   5    failed and taken back: what ran before runs
+   6    failed and not taken back completely
+   11   another run is at work in the folder
+   130  interrupted, can be resumed`
+
 // Streams are the three streams of the process.
 type Streams struct {
 	In       io.Reader
@@ -36,13 +52,26 @@ type Streams struct {
 
 // Main runs the program and returns its exit code. Results go to streams.Out, everything else to streams.Err.
 func Main(ctx context.Context, args []string, streams Streams) int {
-	program := &program{streams: streams}
+	program := &program{streams: streams, json: asksForJSON(args)}
 	err := program.app().RunContext(ctx, args)
 	if err == nil {
 		return 0
 	}
+	if code, said := silent(err); said {
+		return int(code)
+	}
 	program.printError(err)
 	return int(fault.CodeOf(err))
+}
+
+// asksForJSON finds --output json, also where another option cannot be read and none is parsed.
+func asksForJSON(args []string) bool {
+	for i, word := range args {
+		if strings.TrimLeft(word, "-") == "output=json" || (i > 0 && word == "json" && strings.TrimLeft(args[i-1], "-") == "output") {
+			return true
+		}
+	}
+	return false
 }
 
 // program is what the commands share.
@@ -66,23 +95,32 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		// a setting may be a list with commas in it; the flags that take names split them themselves
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.initCommand(), p.renderCommand(), p.migrateCommand(), p.releasesCommand()},
+		Commands: []*cli.Command{
+			p.initCommand(), p.upgradeInstallCommand(), p.resumeCommand(), p.abortCommand(), p.rollbackCommand(), p.backupCommand(),
+			p.statusCommand(), p.doctorCommand(), p.logsCommand(), p.runsCommand(), p.migrateCommand(), p.renderCommand(), p.devCommand(), p.releasesCommand(),
+			p.completionCommand(), p.completeCommand(),
+		},
 		// urfave/cli would end the process itself, past every defer, for errors with an exit code of their own.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return fault.New(fault.BadInput, fmt.Errorf("unknown command %q", c.Args().First()), unknownHint(c))
+				return unknownCommand(c)
 			}
 			return cli.ShowAppHelp(c)
 		},
-		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodes + "\n",
+		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + allCodes + "\n",
 	}
 }
 
-// command fills in what all commands share.
+// command fills in what the commands share that change an install.
 func command(c *cli.Command, description string) *cli.Command {
-	c.Description = description + "\n\n" + exitCodes
+	return describe(c, description, exitCodes)
+}
+
+// describe fills in what all commands without arguments share.
+func describe(c *cli.Command, description, codes string) *cli.Command {
+	c.Description = description + "\n\n" + codes
 	c.OnUsageError = usageError
 	action := c.Action
 	c.Action = func(ctx *cli.Context) error {
@@ -93,28 +131,6 @@ func command(c *cli.Command, description string) *cli.Command {
 		return action(ctx)
 	}
 	return c
-}
-
-func usageError(c *cli.Context, err error, _ bool) error {
-	return fault.New(fault.BadInput, err, "type "+strings.TrimSpace(c.App.Name+" "+commandName(c))+" --help")
-}
-
-func commandName(c *cli.Context) string {
-	if c.Command == nil || c.Command.Name == c.App.Name {
-		return ""
-	}
-	return c.Command.Name
-}
-
-func unknownHint(c *cli.Context) string {
-	var names []string
-	for _, command := range c.App.Commands {
-		if strings.HasPrefix(command.Name, c.Args().First()[:1]) {
-			return "did you mean " + c.App.Name + " " + command.Name + "?"
-		}
-		names = append(names, command.Name)
-	}
-	return "known are " + strings.Join(names, ", ")
 }
 
 // isTerminal reports whether a stream is a terminal that can redraw a line.

@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"syncmaster-setup/internal/database"
 	"syncmaster-setup/internal/fault"
@@ -36,6 +39,9 @@ func targetOf(url secret.Text, address string) (database.Target, error) {
 	return target.WithAddress(address)
 }
 
+// longTransaction is from when on a transaction in which nothing happens is taken for a forgotten one.
+const longTransaction = 30 * time.Second
+
 // openDatabase is one database as the use cases want it.
 type openDatabase struct{ *database.DB }
 
@@ -48,7 +54,12 @@ func (d openDatabase) Observe(ctx context.Context) (setup.DatabaseFacts, error) 
 		return setup.DatabaseFacts{}, fault.New(fault.Refused, errors.New("alembic_version holds more than one revision"),
 			"look into the database: SyncMaster has one line of revisions")
 	}
-	found := setup.DatabaseFacts{SystemIdentifier: facts.SystemIdentifier}
+	found := setup.DatabaseFacts{SystemIdentifier: facts.SystemIdentifier, ServerVersion: facts.ServerVersion}
+	for _, s := range facts.Sessions {
+		if strings.HasPrefix(s.State, "idle in transaction") && s.Age > longTransaction {
+			found.Holding = append(found.Holding, s.String())
+		}
+	}
 	if len(facts.Revisions) == 1 {
 		found.Revision = facts.Revisions[0]
 	}
@@ -68,6 +79,63 @@ func (d openDatabase) Migrate(ctx context.Context, revision string, progress fun
 	return applied, err
 }
 
+func (d openDatabase) Losses(ctx context.Context, revision string) ([]string, error) {
+	p, err := d.Plan(ctx, revision)
+	var names []string
+	for _, step := range p.Steps {
+		for _, table := range step.Drops {
+			names = append(names, table.Name)
+		}
+	}
+	return names, err
+}
+
 func (d openDatabase) Tokens(ctx context.Context, n int) ([]string, error) {
 	return d.SampleAuthData(ctx, n)
+}
+
+func (d openDatabase) Forecast(ctx context.Context, revision string) (setup.Forecast, error) {
+	p, err := d.Plan(ctx, revision)
+	if err != nil {
+		return setup.Forecast{}, err
+	}
+	f := setup.Forecast{Bytes: p.Disk(), Reversible: database.Reversible(p.From, p.To), Known: p.Drift.Known()}
+	for _, step := range p.Steps {
+		r := setup.Revision{ID: step.Revision.ID, Rows: step.Rows()}
+		for _, t := range step.Rewrites {
+			r.Bytes += t.Bytes
+		}
+		f.Revisions = append(f.Revisions, r)
+	}
+	return f, nil
+}
+
+func (d openDatabase) Back(ctx context.Context, revision string, progress func(string)) error {
+	p, err := d.Plan(ctx, revision)
+	if err != nil || len(p.Steps) == 0 {
+		return err
+	}
+	if p.From < p.To || !p.Lossless() {
+		return fault.New(fault.Refused, fmt.Errorf("going back from revision %s to %s would lose rows", p.From, p.To), "")
+	}
+	_, err = d.DB.Migrate(ctx, p, func(at database.Progress) { progress("back from revision " + at.Revision) })
+	return err
+}
+
+func (d openDatabase) Runs(ctx context.Context) ([]setup.Transfer, error) {
+	runs, err := d.DB.Runs(ctx)
+	var list []setup.Transfer
+	for _, r := range runs {
+		list = append(list, setup.Transfer{Run: r.ID, Name: r.Transfer, Started: r.Started})
+	}
+	return list, err
+}
+
+func (d openDatabase) Rows(ctx context.Context, sql string) ([]setup.Row, error) {
+	rows, err := d.DB.Rows(ctx, sql)
+	var list []setup.Row
+	for _, r := range rows {
+		list = append(list, setup.Row(r))
+	}
+	return list, err
 }

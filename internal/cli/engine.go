@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -15,6 +16,7 @@ type dockerEngine struct{ *engine.Engine }
 func (d dockerEngine) Host(ctx context.Context) (setup.Host, error) {
 	h, err := d.Engine.Host(ctx)
 	return setup.Host{
+		Version: h.Version, CPUs: h.CPUs, Clock: h.Clock,
 		OS: h.OS, Arch: h.Arch, Memory: h.Memory, RootDir: h.RootDir, Local: h.Local,
 		ProxyVariables: h.ProxyVariables, NoProxy: h.NoProxy,
 	}, err
@@ -39,4 +41,9 @@ func (d dockerEngine) Load(ctx context.Context, dir string, profiles []string) (
 
 func (d dockerEngine) Check(ctx context.Context, dir, compose, env string) error {
 	return engine.Check(ctx, dir, compose, env)
+}
+
+func (d dockerEngine) Stream(ctx context.Context, project, service string, command []string, in io.Reader, out io.Writer) (int, string, error) {
+	exit, err := d.Engine.Stream(ctx, project, service, command, in, out)
+	return exit.Code, exit.Tail, err
 }

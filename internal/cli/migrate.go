@@ -33,7 +33,7 @@ func (p *program) migrateCommand() *cli.Command {
 		Name:            "migrate",
 		Usage:           "SyncMaster's database schema, in Alembic's words",
 		HideHelpCommand: true,
-		OnUsageError:    migrateUsageError,
+		OnUsageError:    usageError,
 		Description:     "Example: syncmaster-setup migrate upgrade --dry-run\n\n" + migrateDatabase + "\n\n" + migrateExitCodes,
 		Subcommands: []*cli.Command{
 			p.upgradeCommand(), p.downgradeCommand(), p.currentCommand(), p.historyCommand(), p.headsCommand(),
@@ -43,12 +43,7 @@ func (p *program) migrateCommand() *cli.Command {
 			if !c.Args().Present() {
 				return cli.ShowSubcommandHelp(c)
 			}
-			var names []string
-			for _, s := range c.Command.Subcommands {
-				names = append(names, s.Name)
-			}
-			return fault.New(fault.BadInput, fmt.Errorf("unknown command \"migrate %s\"", c.Args().First()),
-				"known are "+strings.Join(names, ", "))
+			return unknownCommand(c)
 		},
 	}
 }
@@ -61,7 +56,7 @@ func (p *program) migration(c *cli.Command, argument string, action func(*cli.Co
 	if argument == "" {
 		c.ArgsUsage = " " // urfave/cli would write [arguments...]
 	}
-	c.OnUsageError = migrateUsageError
+	c.OnUsageError = usageError
 	c.Action = func(ctx *cli.Context) error {
 		if err := p.readShared(ctx); err != nil {
 			return err
@@ -78,15 +73,13 @@ func (p *program) migration(c *cli.Command, argument string, action func(*cli.Co
 // readArgument returns the argument of a command; optional ones are written in brackets.
 func readArgument(c *cli.Context, argument string) (string, error) {
 	words := append(numberFlags(c), c.Args().Slice()...)
-	for i, w := range words {
-		option, _, _ := strings.Cut(w, "=") // what follows may be a password
-		switch {
-		case strings.Contains(option, "://"):
+	for _, w := range words {
+		if option, _, _ := strings.Cut(w, "="); strings.Contains(option, "://") {
 			return "", fault.New(fault.BadInput, fmt.Errorf("%s takes no URL as its argument", c.Command.Name), "write it behind --database-url")
-		case i > 0 && strings.HasPrefix(option, "-"):
-			return "", fault.New(fault.BadInput, fmt.Errorf("the option %s stands behind %s, where it would not be read", option, words[0]),
-				fmt.Sprintf("write the options first: %s %s … %s", c.Command.HelpName, option, words[0]))
 		}
+	}
+	if err := misplacedOption(c, words); err != nil {
+		return "", err
 	}
 	usage := strings.TrimSpace("type " + c.Command.HelpName + " " + argument)
 	switch {
@@ -120,14 +113,6 @@ func numberFlags(c *cli.Context) []string {
 		}
 	}
 	return words
-}
-
-func migrateUsageError(c *cli.Context, err error, _ bool) error {
-	hint := "type syncmaster-setup migrate --help"
-	if c.Command != nil && strings.Contains(c.Command.HelpName, " migrate ") {
-		hint = "type " + c.Command.HelpName + " --help"
-	}
-	return fault.New(fault.BadInput, err, hint)
 }
 
 // schemaFlags are those of the subcommands that work on a database.

@@ -43,7 +43,10 @@ func (p *program) printPlan(m *migrationRun) error {
 		}
 	}
 	if need := plan.Bytes(); need > 0 {
-		fmt.Fprintf(&b, "\nDisk space needed meanwhile: %s, and WAL of about that size.\n", size(need))
+		fmt.Fprintf(&b, "\nDisk space needed meanwhile: %s, and up to %s for WAL%s.\n", size(need), size(plan.WAL()), m.freeNote())
+	}
+	if m.backsUp() {
+		b.WriteString("\nBefore rows are deleted, a backup would be taken.\n")
 	}
 	if known := plan.Drift.Known(); known != "" {
 		fmt.Fprintf(&b, "\nThe database was %s: syncmaster-setup migrate repair mends what differs.\n", known)
@@ -59,6 +62,14 @@ func (p *program) printPlan(m *migrationRun) error {
 	}
 	b.WriteString("\nNothing was changed.\n")
 	return p.print("%s", b.String())
+}
+
+// freeNote says what is free on the disk of the database, where that is known.
+func (m *migrationRun) freeNote() string {
+	if m.free() == 0 {
+		return ""
+	}
+	return "; " + size(m.free()) + " are free"
 }
 
 func (p *program) printPlanJSON(m *migrationRun) error {
@@ -78,9 +89,12 @@ func (p *program) printPlanJSON(m *migrationRun) error {
 		To       string         `json:"to"`
 		Steps    []planStepJSON `json:"steps"`
 		Bytes    int64          `json:"disk_bytes"`
+		WAL      int64          `json:"wal_bytes"`
+		Free     int64          `json:"free_bytes,omitempty"` // 0 where it is not known
+		BacksUp  bool           `json:"backup_first,omitempty"`
 		Way      []string       `json:"in_the_way,omitempty"`
 		Known    string         `json:"known_drift,omitempty"`
-	}{"ok", true, m.at.String(), shown(m.plan.From), shown(m.plan.To), list, m.plan.Bytes(), way, m.plan.Drift.Known()})
+	}{"ok", true, m.at.String(), shown(m.plan.From), shown(m.plan.To), list, m.plan.Bytes(), m.plan.WAL(), m.free(), m.backsUp(), way, m.plan.Drift.Known()})
 }
 
 // printMigrated writes the result of a run.
@@ -104,6 +118,9 @@ func (p *program) printMigrated(m *migrationRun) error {
 		fmt.Fprintf(&b, ", %.1fs, in %s\n", r.Took.Seconds(), m.at)
 	}
 	fmt.Fprintln(&b, verdict(r.Drift))
+	if m.backup.Name != "" {
+		fmt.Fprintf(&b, "The deleted rows are in the backup %s\nThey come back with: %s\n", m.backup.Dir, m.restoreHint())
+	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
@@ -128,9 +145,10 @@ func (p *program) printMigratedJSON(m *migrationRun) error {
 		To       string    `json:"to"`
 		Applied  []applied `json:"applied"`
 		Seconds  float64   `json:"seconds"`
+		Backup   string    `json:"backup,omitempty"`
 		Known    string    `json:"known_drift,omitempty"`
 		Warnings []string  `json:"warnings,omitempty"`
-	}{"ok", m.at.String(), shown(m.result.From), shown(m.result.To), list, m.result.Took.Seconds(), m.result.Drift.Known(), m.result.Warnings})
+	}{"ok", m.at.String(), shown(m.result.From), shown(m.result.To), list, m.result.Took.Seconds(), m.backup.Dir, m.result.Drift.Known(), m.result.Warnings})
 }
 
 // verdict says in one line how the schema compares with its revision.

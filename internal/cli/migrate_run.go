@@ -44,13 +44,15 @@ func (p *program) downgradeCommand() *cli.Command {
 		Name:  "downgrade",
 		Usage: "bring the schema back to an earlier revision",
 		Flags: append(p.schemaFlags(runFlags()...), append(stepFlags(),
-			&cli.BoolFlag{Name: "yes", Usage: "delete the rows that the earlier revision has no place for, unasked"})...),
+			&cli.BoolFlag{Name: "yes", Usage: "delete the rows that the earlier revision has no place for, unasked"},
+			&cli.BoolFlag{Name: "no-backup", Usage: "take no backup before rows are deleted"})...),
 	}, "-N|REVISION|RELEASE|base", func(c *cli.Context, word string) error {
 		return p.runMigration(c, downward, word)
 	}, `Example: syncmaster-setup migrate downgrade -1
 
 Each revision is one transaction together with its row in alembic_version. Rows that would be lost are counted and
-asked for. `+migrateRevision+` -N goes N revisions back.
+asked for, and a backup is taken first where the database is a container of the install.
+`+migrateRevision+` -N goes N revisions back.
 With --sql: FROM:TO; FROM may be current, the revision that the database is at.
 
 `+migrateDatabase)
@@ -74,11 +76,14 @@ func (p *program) runMigration(c *cli.Context, d direction, word string) error {
 	dry := c.Bool("dry-run")
 	var m migrationRun
 	err := p.onSchema(c, setup.SchemaOptions{Change: !dry, WithServices: dry || !c.Bool("running")}, func(s *schema) (err error) {
-		m = migrationRun{schema: s, direction: d}
+		m = migrationRun{schema: s, direction: d, noBackup: c.Bool("no-backup")}
 		if err := m.prepare(c, word); err != nil || dry {
 			return err
 		}
 		if err := m.clear(p, c.Bool("running"), c.Bool("yes")); err != nil {
+			return err
+		}
+		if err := m.keepRows(c.Context); err != nil {
 			return err
 		}
 		return m.run(c)
@@ -99,6 +104,9 @@ type migrationRun struct {
 	plan   database.Plan
 	way    []fault.Problem // what is in the way of the plan's steps
 	result database.Result
+
+	noBackup bool
+	backup   setup.BackupResult // that was made before rows are deleted
 }
 
 // prepare makes the plan, or returns everything that forbids it at once.
@@ -141,9 +149,9 @@ func (m *migrationRun) checkPlan(problems *fault.Problems) {
 		problems.Add(fmt.Sprintf("revision %s is later than SyncMaster %s, whose own migrations would fail on it", to, m.install.Version),
 			fmt.Sprintf("its head is %s: type syncmaster-setup migrate upgrade", m.install.Head))
 	}
-	if need := m.plan.Bytes(); m.install != nil && m.install.Free > 0 && need > 0 && uint64(need) > m.install.Free {
-		problems.Add(fmt.Sprintf("rewriting the tables needs %s on the disk of the database, which has less", size(need)),
-			"free disk space first")
+	if need := m.plan.Disk(); m.free() > 0 && need > m.free() {
+		problems.Add(fmt.Sprintf("rewriting the tables needs up to %s on the disk of the database (%s for their copies, %s for WAL), which has %s free",
+			size(need), size(m.plan.Bytes()), size(m.plan.WAL()), size(m.free())), "free disk space first, for example with: docker image prune")
 	}
 }
 
@@ -157,12 +165,15 @@ func (m *migrationRun) clear(p *program, beside, yes bool) error {
 	ask := len(lost) > 0 && !yes
 	if ask && !p.interactive() {
 		problems.Add(fmt.Sprintf("going back to %s deletes rows that no upgrade brings back: %s", shown(m.plan.To), strings.Join(lost, ", ")),
-			"make a dump first, then add --yes")
+			m.howToLose())
 	}
 	if err := problems.Err(); err != nil || !ask {
 		return err
 	}
 	p.errorf("Going back to %s deletes rows that no upgrade brings back:\n  %s\n", shown(m.plan.To), strings.Join(lost, "\n  "))
+	if m.backsUp() {
+		p.errorf("A backup is taken first.\n")
+	}
 	answer, err := p.ask("Delete them?", "no")
 	if err == nil && !strings.HasPrefix(strings.ToLower(answer), "y") {
 		err = fault.New(fault.Refused, errors.New("not confirmed"), "")
@@ -179,7 +190,7 @@ func (m *migrationRun) run(c *cli.Context) (err error) {
 		return nil
 	}
 	progress.failed()
-	return partly(m.result, err)
+	return m.whereKept(partly(m.result, err))
 }
 
 // partly says beside an error what was committed before it.

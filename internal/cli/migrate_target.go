@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -30,6 +32,8 @@ type schema struct {
 	install *setup.Schema // nil for a database that was named by its URL
 	dir     string
 	report  report.Reporter
+	// backUp makes a backup for an operation under the lock of the folder; nil where the database is not the install's own.
+	backUp func(ctx context.Context, operation string) (setup.BackupResult, error)
 }
 
 // head returns the revision that "head" means.
@@ -38,6 +42,14 @@ func (s *schema) head() string {
 		return s.install.Head
 	}
 	return database.Head()
+}
+
+// free returns the bytes that are free under the data of an install's database, 0 where that is not known.
+func (s *schema) free() int64 {
+	if s.install == nil {
+		return 0
+	}
+	return int64(min(s.install.Free, math.MaxInt64)) //nolint:gosec // bounded
 }
 
 // headNote says what the head of an install belongs to.
@@ -69,6 +81,9 @@ func (p *program) onSchema(c *cli.Context, o setup.SchemaOptions, use func(*sche
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
 		url, address = sch.install.URL, sch.install.Address
+		if sch.install.Own() {
+			sch.backUp = s.BackUpBefore
+		}
 	}
 	return sch.open(c, url, address, use)
 }

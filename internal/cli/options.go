@@ -18,7 +18,7 @@ func (p *program) sharedFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "dir", Usage: "install folder", Value: ".", EnvVars: []string{"SYNCMASTER_SETUP_DIR"}},
 		&cli.StringFlag{Name: "output", Usage: "text, or json for one object a line", Value: "text"},
-		&cli.BoolFlag{Name: "no-color", Usage: "no colours, also with NO_COLOR set", EnvVars: []string{"NO_COLOR"}},
+		&cli.BoolFlag{Name: "no-color", Usage: "no colours; NO_COLOR with any value does the same"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress"},
 	}
 }
@@ -59,8 +59,9 @@ func (p *program) readShared(c *cli.Context) error {
 	default:
 		return fault.New(fault.BadInput, fmt.Errorf("--output %q is neither text nor json", c.String("output")), "")
 	}
-	p.quiet, p.noColor = c.Bool("quiet"), c.Bool("no-color")
-	return nil
+	// no EnvVars: urfave/cli would refuse every value but true and false
+	p.quiet, p.noColor = c.Bool("quiet"), c.Bool("no-color") || os.Getenv("NO_COLOR") != ""
+	return swallowedOption(c)
 }
 
 // readInstall turns the flags into options. Every flag that cannot be read is reported.

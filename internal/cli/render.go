@@ -9,8 +9,15 @@ import (
 	"syncmaster-setup/internal/setup"
 )
 
+const renderExitCodes = `EXIT STATUS:
+   0    written, or nothing had to be changed
+   1    failed; run the command again to go on
+   3    bad input, nothing was changed
+   4    refused, nothing was changed
+   11   another run is at work in the folder`
+
 func (p *program) renderCommand() *cli.Command {
-	return command(&cli.Command{
+	return describe(&cli.Command{
 		Name:  "render",
 		Usage: "write the files of an install without an engine",
 		Flags: append(p.sharedFlags(), installFlags()...),
@@ -20,7 +27,7 @@ func (p *program) renderCommand() *cli.Command {
 	}, `Example: syncmaster-setup render --dir /srv/syncmaster --version 0.3.2
 
 Writes docker-compose.yml, .env and .env.docker as init would, with the default ports, and starts nothing.
-A later init in that folder goes on with them.`)
+A later init in that folder goes on with them.`, renderExitCodes)
 }
 
 func (p *program) runRender(c *cli.Context) error {
@@ -58,7 +65,7 @@ func (p *program) printRender(r setup.RenderResult) error {
 }
 
 func (p *program) releasesCommand() *cli.Command {
-	return command(&cli.Command{
+	return describe(&cli.Command{
 		Name:  "releases",
 		Usage: "list the releases of SyncMaster that can be installed",
 		Flags: p.sharedFlags(),
@@ -68,7 +75,7 @@ func (p *program) releasesCommand() *cli.Command {
 			}
 			return p.printReleases()
 		},
-	}, "Example: syncmaster-setup releases --output json")
+	}, "Example: syncmaster-setup releases --output json", printExitCodes)
 }
 
 func (p *program) printReleases() error {

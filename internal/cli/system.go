@@ -17,6 +17,14 @@ type system struct{}
 
 func (system) FreeBytes(path string) (uint64, error) { return workdir.FreeBytes(path) }
 
+func (system) FileBytes(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 func (system) Getenv(name string) string { return os.Getenv(name) }
 
 // PortFree tries to bind the port. A port that only root may bind counts as free: the engine binds it, not we.

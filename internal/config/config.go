@@ -52,19 +52,24 @@ type Options struct {
 	Source           string   `json:"source,omitempty"` // SyncMaster checkout to build the images from
 	ExternalDatabase bool     `json:"external_database,omitempty"`
 	ExternalBroker   bool     `json:"external_broker,omitempty"`
+	Dev              bool     `json:"dev,omitempty"`  // database and broker only, for SyncMaster run from its source
+	Head             string   `json:"head,omitempty"` // with Dev: the revision of the database
 
 	Set         []Setting   `json:"-"`
 	DatabaseURL secret.Text `json:"-"` // external database
 	BrokerURL   secret.Text `json:"-"` // external broker
 }
 
-// Profiles that the user may choose, Compose's names in SyncMaster's sample.
-var profiles = []string{"server", "worker", "scheduler", "frontend", "all"}
+// Profiles are those that the user may choose, Compose's names in SyncMaster's sample.
+var Profiles = []string{"server", "worker", "scheduler", "frontend", "all"}
 
 // Services returns the application services that run, in the order of start: those of the profiles, the server also
 // for the frontend, and the worker only where it has a queue to serve.
 func (o Options) Services() []string {
 	var services []string
+	if o.Dev {
+		return nil
+	}
 	for _, s := range []string{"server", "scheduler", "worker", "frontend"} {
 		wanted := slices.Contains(o.Profiles, s) || slices.Contains(o.Profiles, "all") ||
 			s == "server" && slices.Contains(o.Profiles, "frontend")
@@ -89,7 +94,7 @@ func (o Options) Infrastructure() []string {
 
 // WorkerWaits reports whether a worker was asked for that has no queue to serve yet.
 func (o Options) WorkerWaits() bool {
-	return len(o.Queues) == 0 && (slices.Contains(o.Profiles, "worker") || slices.Contains(o.Profiles, "all"))
+	return !o.Dev && len(o.Queues) == 0 && (slices.Contains(o.Profiles, "worker") || slices.Contains(o.Profiles, "all"))
 }
 
 // Merge returns o with the fields that other asks for; settings of other follow those of o.
@@ -105,6 +110,7 @@ func (o Options) Merge(other Options) Options {
 	pick(&o.Platform, other.Platform)
 	pick(&o.Timezone, other.Timezone)
 	pick(&o.Source, other.Source)
+	pick(&o.Head, other.Head)
 	pick(&o.Ports.Server, other.Ports.Server)
 	pick(&o.Ports.UI, other.Ports.UI)
 	pick(&o.Ports.Database, other.Ports.Database)
@@ -116,6 +122,7 @@ func (o Options) Merge(other Options) Options {
 	pick(&o.DatabaseURL, other.DatabaseURL)
 	pick(&o.BrokerURL, other.BrokerURL)
 	o.ExternalDatabase = o.ExternalDatabase || other.ExternalDatabase || !o.DatabaseURL.Empty()
+	o.Dev = o.Dev || other.Dev
 	o.ExternalBroker = o.ExternalBroker || other.ExternalBroker || !o.BrokerURL.Empty()
 	return o
 }

@@ -21,6 +21,9 @@ var (
 	registryName = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*/?$`) // host[:port][/path]
 )
 
+// IsProjectName reports whether Compose takes a name for a project.
+func IsProjectName(name string) bool { return projectName.MatchString(name) }
+
 // Validate returns every problem of complete options (see [Options.Defaults]) for a release, or nil.
 func (o Options) Validate(r release.Release) error {
 	p := &fault.Problems{Code: fault.BadInput}
@@ -62,12 +65,12 @@ func (o Options) checkNames(p *fault.Problems) {
 	if o.Preset != Local && o.Preset != Production {
 		p.Add(fmt.Sprintf("--preset %q is neither %q nor %q", o.Preset, Local, Production), "")
 	}
-	if !projectName.MatchString(o.Project) {
+	if !IsProjectName(o.Project) {
 		p.Add(fmt.Sprintf("--project-name %q: Compose takes lower case letters, digits, - and _, beginning with a letter or digit", o.Project), "")
 	}
 	for _, name := range o.Profiles {
-		if !slices.Contains(profiles, name) {
-			p.Add(fmt.Sprintf("--profile %q is unknown", name), "choose from "+strings.Join(profiles, ", "))
+		if !slices.Contains(Profiles, name) {
+			p.Add(fmt.Sprintf("--profile %q is unknown", name), "choose from "+strings.Join(Profiles, ", "))
 		}
 	}
 	for _, q := range o.Queues {

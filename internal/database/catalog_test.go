@@ -149,7 +149,7 @@ func TestRewrittenTablesAreVacuumed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Steps[0].Rows() < 9 || p.Bytes() == 0 || !p.Lossless() {
+	if p.Steps[0].Rows() < 9 || p.Bytes() == 0 || p.Disk() != 2*p.Bytes() || !p.Lossless() {
 		t.Errorf("plan: %d rows, %d bytes, lossless %v", p.Steps[0].Rows(), p.Bytes(), p.Lossless())
 	}
 	_, err = db.Migrate(t.Context(), p, func(e Progress) {

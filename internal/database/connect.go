@@ -2,6 +2,8 @@ package database
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -101,6 +103,9 @@ func networkRefusal(err error) (code fault.Code, hint string, passing bool) {
 	if strings.Contains(err.Error(), "server refused TLS connection") { // a plain errors.New in pgconn
 		return fault.BadInput, "the server offers no TLS: add ?ssl=disable to the database URL, or enable TLS on the server", false
 	}
+	if distrusts(err) {
+		return fault.BadInput, "check sslmode and sslrootcert in the database URL: the server's certificate must fit them, its name the host", false
+	}
 	passingCauses := []error{
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 		io.EOF, io.ErrUnexpectedEOF, os.ErrNotExist, os.ErrDeadlineExceeded, context.DeadlineExceeded,
@@ -111,6 +116,14 @@ func networkRefusal(err error) (code fault.Code, hint string, passing bool) {
 		}
 	}
 	return fault.Refused, "", pgconn.Timeout(err) || dns != nil
+}
+
+// distrusts reports whether the server's certificate was not accepted.
+func distrusts(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError // where the driver verifies by itself, for verify-ca
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &invalid)
 }
 
 // rootCause returns the innermost error, without the settings that the driver puts around it.

@@ -81,8 +81,9 @@ func TestConnectionCut(t *testing.T) {
 // TestBackendTerminated ends the server process between two statements, inside one, and right before COMMIT.
 func TestBackendTerminated(t *testing.T) {
 	terminate := func(t *testing.T, raw string) {
-		execURL(t, raw, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-			WHERE datname = current_database() AND application_name = 'syncmaster-setup'`)
+		const ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'syncmaster-setup'"
+		execURL(t, raw, "SELECT pg_terminate_backend(pid) "+ours)
+		until(t, raw, "NOT EXISTS (SELECT "+ours+")")
 	}
 	t.Run("before BEGIN", func(t *testing.T) {
 		raw := newDatabase(t)
@@ -109,7 +110,7 @@ func TestBackendTerminated(t *testing.T) {
 			_, err := db.Migrate(t.Context(), p, nil)
 			done <- err
 		}()
-		wait(t, time.Second)
+		until(t, raw, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')")
 		terminate(t, raw)
 		if err := <-done; err == nil || sqlState(err) != codeAdminShutdown {
 			t.Errorf("error %v", err)
@@ -141,7 +142,7 @@ func slowAt12(t *testing.T, raw string) *DB {
 	to(t, db, "0011")
 	exec(t, db, `CREATE SCHEMA spy; CREATE FUNCTION spy.slow(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
 			$$ BEGIN PERFORM pg_sleep(coalesce(current_setting('spy.sleep', true), '0')::float); RETURN true; END $$;
-		CREATE INDEX slow ON "group" (name) WHERE spy.slow(name);`+rowsOf["0001"]+rowsOf["0002"]+"SET spy.sleep = 20")
+		CREATE INDEX slow ON "group" (name) WHERE spy.slow(name);`+rowsOf["0001"]+rowsOf["0002"]+"SET spy.sleep = 100")
 	return db
 }
 
@@ -157,7 +158,7 @@ func TestCancelled(t *testing.T) {
 	defer cancel()
 	started := time.Now()
 	result, err := db.Migrate(ctx, p, nil)
-	if fault.CodeOf(err) != fault.Interrupted || result.To != "0011" || time.Since(started) > 8*time.Second {
+	if fault.CodeOf(err) != fault.Interrupted || result.To != "0011" || time.Since(started) > time.Minute {
 		t.Errorf("after %v: %+v, %v", time.Since(started), result, err)
 	}
 	execURL(t, raw, "DROP INDEX slow")
@@ -207,6 +208,11 @@ func TestLockHeldByStranger(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err = db.Migrate(t.Context(), p, nil); fault.CodeOf(err) != fault.Locked || !strings.Contains(err.Error(), "of syncmaster-setup") {
+		t.Errorf("error %v", err)
+	}
+	exec(t, stranger, "BEGIN; LOCK TABLE alembic_version")
+	exec(t, db, "SET lock_timeout = '200ms'")
+	if _, err = db.Plan(t.Context(), "0011"); fault.CodeOf(err) != fault.Locked || !strings.Contains(err.Error(), "of stranger") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -255,6 +255,8 @@ func explain(ctx context.Context, err error) error {
 		return fault.New(fault.Failed, err, "install PostgreSQL's contrib package on the server's host")
 	case codeDiskFull:
 		return fault.New(fault.Failed, err, "free disk space on the server: a rewritten table needs its own size again, and WAL")
+	case codeLockNotAvailable:
+		return fault.New(fault.Locked, err, lockHint)
 	case codeReadOnly:
 		return fault.New(fault.Refused, err, "the server accepts no changes: give the address of the primary")
 	case codeAdminShutdown, codeCrashShutdown:

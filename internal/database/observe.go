@@ -90,6 +90,18 @@ func (db *DB) Observe(ctx context.Context) (Facts, error) {
 	return facts, nil
 }
 
+// mustBePrimary refuses a standby.
+func (db *DB) mustBePrimary(ctx context.Context) error {
+	var standby bool
+	if err := db.conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
+		return fmt.Errorf("asking whether the server is a standby: %w", err)
+	}
+	if standby {
+		return errStandby
+	}
+	return nil
+}
+
 // SampleAuthData returns up to n of the newest stored credentials, Fernet tokens, for a check of the key; none where
 // the table does not exist yet.
 func (db *DB) SampleAuthData(ctx context.Context, n int) ([]string, error) {

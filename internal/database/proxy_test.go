@@ -2,7 +2,6 @@ package database
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -10,7 +9,7 @@ import (
 	"testing"
 )
 
-// proxy passes bytes between a client and the server, and can do to them what networks and poolers do.
+// proxy passes bytes between a client and the server, and can do to them what networks do.
 type proxy struct {
 	listener net.Listener
 	server   string
@@ -19,17 +18,24 @@ type proxy struct {
 	cutAt   atomic.Pointer[string] // text of a client's message at which everything is cut
 	swallow atomic.Bool            // with cutAt: the message is passed on, the answer is not
 	cuts    atomic.Int32
-	pid     atomic.Bool // change the process id that the server tells, as poolers do
 }
 
 // newProxy returns a proxy and the database's URL through it. TLS is off, so that the proxy can read along.
 func newProxy(t *testing.T, raw string) (*proxy, string) {
 	t.Helper()
-	u, err := url.Parse(raw)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, u := newProxyAt(t, raw, listener)
+	u.Host, u.RawQuery = listener.Addr().String(), "sslmode=disable"
+	return p, u.String()
+}
+
+// newProxyAt returns a proxy that listens anywhere, and the database's URL without it.
+func newProxyAt(t *testing.T, raw string, listener net.Listener) (*proxy, *url.URL) {
+	t.Helper()
+	u, err := url.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +45,7 @@ func newProxy(t *testing.T, raw string) (*proxy, string) {
 		_ = listener.Close()
 		p.group.Wait()
 	})
-	u.Host, u.RawQuery = listener.Addr().String(), "sslmode=disable"
-	return p, u.String()
+	return p, u
 }
 
 func (p *proxy) accept() {
@@ -94,12 +99,7 @@ func (p *proxy) back(server, client net.Conn, muted *atomic.Bool) {
 		if err != nil || muted.Load() {
 			return
 		}
-		chunk := buffer[:n]
-		key := []byte{'K', 0, 0, 0, 12} // BackendKeyData: length 12, process id, secret
-		if i := bytes.Index(chunk, key); p.pid.Load() && i >= 0 {
-			chunk[i+len(key)+3]++
-		}
-		if _, err := io.Copy(client, bytes.NewReader(chunk)); err != nil {
+		if _, err := client.Write(buffer[:n]); err != nil {
 			return
 		}
 	}

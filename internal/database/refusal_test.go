@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -276,6 +279,44 @@ func TestConnectErrors(t *testing.T) {
 	}
 }
 
+// TestAddresses reaches the server over IPv6 and over a socket, in each form that a URL can have.
+func TestAddresses(t *testing.T) {
+	raw := newDatabase(t)
+	to(t, open(t, raw), "0001")
+	dir, err := os.MkdirTemp("", "pg") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, u := newProxyAt(t, raw, socket)
+	userinfo, path := u.User.String(), u.Path
+	forms := []string{
+		"postgresql+asyncpg://" + userinfo + "@" + path + "?host=" + dir,
+		"postgresql://" + userinfo + "@" + url.QueryEscape(dir) + path,
+		"postgresql://" + path + "?host=" + dir + "&port=5432&user=postgres&password=" + strings.TrimPrefix(userinfo, "postgres:"),
+	}
+	six, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Log("NOT RUN over IPv6, which this machine does not have: ", err)
+	} else {
+		newProxyAt(t, raw, six)
+		forms = append(forms, "postgresql+asyncpg://"+userinfo+"@"+six.Addr().String()+path)
+	}
+	for _, form := range forms {
+		db := open(t, form)
+		if drift, err := db.Check(t.Context()); err != nil || drift.Revision != "0001" {
+			t.Errorf("%s: %v, %v", db.target, drift, err)
+		}
+		if err := db.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestDroppedConnections plays a container whose port is published before its server listens.
 func TestDroppedConnections(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -298,18 +339,6 @@ func TestDroppedConnections(t *testing.T) {
 	}
 	if _, err = Connect(t.Context(), target); !Retryable(err) {
 		t.Errorf("not retryable: %v", err)
-	}
-}
-
-func TestPoolerIsRefused(t *testing.T) {
-	px, through := newProxy(t, newDatabase(t))
-	px.pid.Store(true)
-	target, err := ParseURL(through)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = Connect(t.Context(), target); fault.CodeOf(err) != fault.Refused || fault.HintOf(err) != poolerHint {
-		t.Errorf("error %v", err)
 	}
 }
 

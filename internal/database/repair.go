@@ -16,6 +16,9 @@ import (
 //
 // group.search_vector is made anew because PostgreSQL does not change the type of a column that a generated one uses.
 func (db *DB) Repair(ctx context.Context) (statements []string, err error) {
+	if err := db.mustBePrimary(ctx); err != nil {
+		return nil, err
+	}
 	drv := db.driver(ctx, nil)
 	if err := drv.Lock(); err != nil {
 		return nil, err

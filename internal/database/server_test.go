@@ -54,6 +54,13 @@ func execURL(t testing.TB, raw, sql string) {
 	}
 }
 
+// until waits for a condition in SQL.
+func until(t testing.TB, raw, condition string) {
+	t.Helper()
+	execURL(t, raw, `DO $$ BEGIN
+		WHILE NOT (`+condition+`) LOOP PERFORM pg_stat_clear_snapshot(), pg_sleep(0.02); END LOOP; END $$`)
+}
+
 // newDatabase makes an empty database that is dropped after the test and returns the superuser's URL of it.
 func newDatabase(t testing.TB) string {
 	t.Helper()

@@ -31,18 +31,21 @@ func (db *DB) Stamp(ctx context.Context, to string, force bool) (drift Drift, er
 	if len(drift.Unexplained()) > 0 && !force {
 		return drift, fault.New(fault.Refused, &DriftError{Drift: drift}, "migrate to the revision instead, or use --force after reading the differences")
 	}
+	if err := db.mustBePrimary(ctx); err != nil {
+		return drift, err
+	}
 	drv := db.driver(ctx, nil)
 	if err := drv.Lock(); err != nil {
 		return drift, err
 	}
 	defer func() { err = errors.Join(err, drv.Unlock()) }()
 	if force {
-		return drift, drv.replaceVersion(target)
+		return drift, explain(ctx, drv.replaceVersion(target))
 	}
 	if _, _, err := drv.Version(); err != nil {
 		return drift, err
 	}
-	return drift, drv.SetVersion(number(target), false)
+	return drift, explain(ctx, drv.SetVersion(number(target), false))
 }
 
 // replaceVersion puts one row in the place of whatever alembic_version holds.

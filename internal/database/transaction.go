@@ -25,6 +25,10 @@ func readVersions(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 	if sqlState(err) == codeUndefinedTable {
 		return nil, nil
 	}
+	if sqlState(err) == codeLockNotAvailable {
+		holders, holdersErr := tableHolders(ctx, conn)
+		return nil, errors.Join(lockTimeout("alembic_version", holders), holdersErr)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Refused, fmt.Errorf("reading alembic_version: %w", err),
 			"the user of the database URL must be the owner of SyncMaster's tables")

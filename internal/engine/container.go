@@ -192,6 +192,7 @@ func toContainer(c container.InspectResponse) stack.Container {
 		out.Service = c.Config.Labels[api.ServiceLabel]
 		out.ConfigHash = c.Config.Labels[api.ConfigHashLabel]
 		out.WorkingDir = c.Config.Labels[api.WorkingDirLabel]
+		out.Image, out.Hostname, out.Command = c.Config.Image, c.Config.Hostname, c.Config.Cmd
 	}
 	if c.State != nil {
 		out.State = string(c.State.Status)
@@ -204,6 +205,7 @@ func toContainer(c container.InspectResponse) stack.Container {
 	}
 	if c.HostConfig != nil {
 		out.HostPorts = hostPorts(c.HostConfig.PortBindings)
+		out.Logs = stack.LogFile{Driver: c.HostConfig.LogConfig.Type, MaxSize: c.HostConfig.LogConfig.Config["max-size"], Path: c.LogPath}
 	}
 	return out
 }

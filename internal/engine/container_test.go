@@ -11,6 +11,7 @@ import (
 
 	"syncmaster-setup/internal/engine"
 	"syncmaster-setup/internal/probe"
+	"syncmaster-setup/internal/stack"
 )
 
 const jobs = `
@@ -170,8 +171,12 @@ services:
 			if err != nil {
 				return probe.Fatal(err)
 			}
-			if err := probe.Verdict(c, 0); err != nil {
-				return err
+			if killed := 137; service == "eats" && c.ExitCode == killed && !c.OOMKilled {
+				// a loaded engine hears of the kill before it hears of its reason, and then forgets the reason
+				return errors.Join(errors.New("killed, and nobody knows why"), e.Start(ctx, p, service))
+			}
+			if v := judge(c); v.Hopeless() {
+				return probe.Fatal(errors.New(v.Reason))
 			}
 			return errors.New("still " + c.State)
 		})
@@ -181,7 +186,11 @@ services:
 	}
 	c, err := e.Inspect(t.Context(), p.Name, "runs")
 	must(t, err)
-	if err := probe.Verdict(c, 0); err != nil {
-		t.Errorf("runs: %v", err)
+	if v := judge(c); v.Hopeless() {
+		t.Errorf("runs: %+v", v)
 	}
+}
+
+func judge(c stack.Container) stack.Verdict {
+	return stack.Judge(stack.Seen{Service: c.Service, Container: &c, Now: time.Now(), Watched: true})
 }

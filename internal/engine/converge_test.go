@@ -18,6 +18,7 @@ import (
 
 	"syncmaster-setup/internal/engine"
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/probe"
 )
 
 const twoServices = `
@@ -291,6 +292,15 @@ func TestStopAndRemove(t *testing.T) {
 	p := project(t, e, twoServices)
 	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
 	must(t, e.Start(t.Context(), p))
+	served, err := e.Inspect(t.Context(), p.Name, "server")
+	must(t, err)
+	must(t, probe.Wait(t.Context(), probe.Options{What: "the program to hear signals", Limit: 30 * time.Second}, func(ctx context.Context) error {
+		said, err := e.Logs(ctx, served.ID, 1)
+		if err == nil && !strings.Contains(said, "serving") {
+			err = errors.New("it has said nothing yet")
+		}
+		return err
+	}))
 	must(t, e.Stop(t.Context(), p, []string{"server"}, 5*time.Second))
 	if c, err := e.Inspect(t.Context(), p.Name, "server"); err != nil || c.State != "exited" || c.ExitCode != 0 {
 		t.Errorf("server after Stop: %+v, %v", c, err)

@@ -55,9 +55,9 @@ type Engine struct {
 // or a remote engine cannot be reached.
 func New(ctx context.Context, options Options) (*Engine, error) {
 	silence()
+	dockerGlobals.Lock()
 	opts := clientOptions(options.Host)
 	// An unreadable config.json is no config.json, as for the docker command.
-	dockerGlobals.Lock()
 	cfg := config.LoadDefaultConfigFile(io.Discard)
 	apiClient, err := command.NewAPIClientFromFlags(opts, cfg)
 	dockerGlobals.Unlock()

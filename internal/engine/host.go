@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,8 @@ type Host struct {
 	ProxyVariables []string
 	// NoProxy is the value of NO_PROXY among them, empty where there is none.
 	NoProxy string
+	// Clock is the time on the engine's machine when it answered, zero where it does not tell.
+	Clock time.Time
 }
 
 // Host asks the engine about itself.
@@ -45,6 +48,10 @@ func (e *Engine) Host(ctx context.Context) (Host, error) {
 	if err := group.Wait(); err != nil {
 		return Host{}, err
 	}
+	clock, err := time.Parse(time.RFC3339Nano, info.Info.SystemTime)
+	if err != nil {
+		clock = time.Time{}
+	}
 	address := e.api.DaemonHost()
 	host := Host{
 		Version:       version.Version,
@@ -57,6 +64,7 @@ func (e *Engine) Host(ctx context.Context) (Host, error) {
 		StorageDriver: info.Info.Driver,
 		Address:       address,
 		Local:         strings.HasPrefix(address, "unix://") || strings.HasPrefix(address, "npipe:////./"),
+		Clock:         clock,
 		Rootless:      slices.Contains(info.Info.SecurityOptions, "name=rootless"),
 	}
 	host.ProxyVariables, host.NoProxy = e.proxies(address)

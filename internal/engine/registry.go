@@ -15,25 +15,25 @@ import (
 )
 
 // CheckPull asks the image's registry, through the engine, whether the image exists for a platform such as
-// "linux/amd64"; an empty platform is not checked. Nothing is downloaded. Fails with [ErrNoImage], [ErrUnauthorized],
-// [ErrRegistryUnreachable] or [ErrPlatform].
-func (e *Engine) CheckPull(ctx context.Context, ref, platform string) error {
+// "linux/amd64", and returns its digest; an empty platform is not checked. Nothing is downloaded. Fails with
+// [ErrNoImage], [ErrUnauthorized], [ErrRegistryUnreachable] or [ErrPlatform].
+func (e *Engine) CheckPull(ctx context.Context, ref, platform string) (digest string, err error) {
 	auth, err := e.registryAuth(ref)
 	if err != nil {
-		return err
+		return "", err
 	}
 	found, err := e.api.DistributionInspect(ctx, ref, client.DistributionInspectOptions{EncodedRegistryAuth: auth})
 	if err != nil {
-		return registryError(err, "asking the registry for image %s", ref)
+		return "", registryError(err, "asking the registry for image %s", ref)
 	}
 	offered := make([]string, 0, len(found.Platforms))
 	for _, p := range found.Platforms {
 		offered = append(offered, platformName(p.OS, p.Architecture))
 	}
 	if platform == "" || len(offered) == 0 || slices.ContainsFunc(offered, func(o string) bool { return samePlatform(o, platform) }) {
-		return nil
+		return found.Descriptor.Digest.String(), nil
 	}
-	return wrongPlatform(ref, platform, strings.Join(offered, ", "))
+	return "", wrongPlatform(ref, platform, strings.Join(offered, ", "))
 }
 
 // registryAuth returns the credentials of the docker client's configuration for the image's registry.
@@ -69,7 +69,7 @@ var registryFailures = []failure{
 	{ErrUnauthorized, "log in with `docker login`; the image may also not exist", func(_ error, text string) bool {
 		return says(text, "unauthorized", "authentication required", "denied", "no basic auth credentials", "incorrect username or password")
 	}},
-	{ErrRegistryUnreachable, "check the network and the proxy of the Docker Engine, or name a mirror with --registry", func(err error, text string) bool {
+	{ErrRegistryUnreachable, "check the network and the proxy of the Docker Engine, or name a mirror: with --registry before the first start, as IMAGE_PREFIX in .env afterwards", func(err error, text string) bool {
 		return !client.IsErrConnectionFailed(err) && networkTrouble(text)
 	}},
 }

@@ -15,7 +15,7 @@ func (m *memory) Remove() error           { m.data = nil; return nil }
 
 func TestJournalTellsWhereARunStopped(t *testing.T) {
 	store := &memory{}
-	j, err := journal.Open(store, "init", func() time.Time { return time.Unix(1e9, 0) })
+	j, err := journal.Open(store, "init", nil, func() time.Time { return time.Unix(1e9, 0) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"syncmaster-setup/internal/probe"
-	"syncmaster-setup/internal/stack"
 )
 
 func TestWaitReturnsWhenReady(t *testing.T) {
@@ -104,40 +103,6 @@ func TestWaitSlowsDown(t *testing.T) {
 	for i := range len(times) - 1 {
 		if pause := times[i+1].Sub(times[i]); pause < 95*time.Millisecond {
 			t.Errorf("pause %d was %s", i, pause)
-		}
-	}
-}
-
-func TestVerdict(t *testing.T) {
-	tests := []struct {
-		container stack.Container
-		restarts  int
-		want      string
-	}{
-		{stack.Container{State: "running"}, 0, ""},
-		{stack.Container{State: "created"}, 0, ""},
-		{stack.Container{State: "running", Health: "unhealthy"}, 0, ""},
-		{stack.Container{State: "running", Restarts: 3}, 3, ""},
-		{stack.Container{State: "running", Restarts: 4, ExitCode: 1}, 3, "service s keeps restarting"},
-		{stack.Container{State: "restarting", Restarts: 1, ExitCode: 2}, 0, "service s keeps restarting: its program ended with code 2"},
-		{stack.Container{State: "exited", ExitCode: 0}, 0, "service s ended with code 0"},
-		{stack.Container{State: "dead", ExitCode: 9}, 0, "service s ended with code 9"},
-		{stack.Container{State: "exited", ExitCode: 137, OOMKilled: true}, 0, "service s ran out of memory"},
-		{stack.Container{State: "paused"}, 0, "service s is paused"},
-	}
-	for _, tt := range tests {
-		tt.container.Service = "s"
-		err := probe.Verdict(tt.container, tt.restarts)
-		if tt.want == "" && err == nil {
-			continue
-		}
-		if err == nil || err.Error() != tt.want {
-			t.Errorf("%+v: %v, want %q", tt.container, err, tt.want)
-			continue
-		}
-		wait := probe.Wait(t.Context(), probe.Options{What: "s", Limit: time.Minute}, func(context.Context) error { return err })
-		if errors.Is(wait, probe.ErrGaveUp) {
-			t.Errorf("%v does not end a wait", err)
 		}
 	}
 }

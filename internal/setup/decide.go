@@ -55,6 +55,9 @@ func (w world) desired(in render.Input) (render.Files, error) {
 	if base.Env == "" || base.AppEnv == "" {
 		return render.Render(in)
 	}
+	if w.options.Dev && w.state.Version != w.options.Version {
+		return w.switched(base, in)
+	}
 	before := in
 	before.Options = w.state.Options
 	before.Options.Version, before.Options.Project = w.state.Version, w.state.Project
@@ -110,11 +113,11 @@ func (w world) explain(d *decision) {
 	if w.stopped != "" && w.state.Phase == workdir.Installing {
 		d.notes = append(d.notes, "an earlier run was interrupted at: "+w.stopped+"; this one goes on from there")
 	}
-	if w.release.Unknown {
+	if w.release.Unknown && w.imageMigrates() {
 		d.notes = append(d.notes, fmt.Sprintf("release %s is newer than this program: it is installed like %s, and its own image migrates the database",
 			w.release, release.Newest()))
 	}
-	if w.release.Floating {
+	if w.release.Floating && w.imageMigrates() {
 		d.notes = append(d.notes, fmt.Sprintf("%s is a moving tag: its own image migrates the database", w.release))
 	}
 }

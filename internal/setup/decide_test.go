@@ -101,7 +101,7 @@ func TestRefusals(t *testing.T) {
 			Set:         []config.Setting{{Name: fernetSetting, Value: secret.NewText(key)}},
 		}, func(w *world) {
 			w.external = &externalDatabase{tokens: []string{"token"}}
-		}, "the encryption key does not open the credentials", "right key"},
+		}, "the encryption key does not open the credentials", "the right key"},
 		{"data that is newer than the release", config.Options{Version: "0.2.4", DatabaseURL: secret.NewText("postgresql://h/d")}, func(w *world) {
 			w.external = &externalDatabase{facts: DatabaseFacts{Revision: "0012"}}
 		}, "the database is at revision 0012, release 0.2.4 ends at 0011", "newer --version"},

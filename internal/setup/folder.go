@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/workdir"
@@ -13,13 +14,18 @@ func (w world) checkFolder(p *fault.Problems) {
 	if w.writable != nil {
 		p.Add(w.writable.Error(), "choose a folder that you may write to with --dir")
 	}
+	p.Merge(w.checkJournal("init"))
 	if !w.installed {
 		w.checkForeignFiles(p)
 		return
 	}
-	if w.options.Version != w.state.Version {
+	if w.asked.Dev != w.state.Options.Dev {
+		w.refuseOtherKind(p)
+		return
+	}
+	if !w.options.Dev && w.options.Version != w.state.Version {
 		p.Add(fmt.Sprintf("release %s is installed in %s, not %s", w.state.Version, w.dir, w.options.Version),
-			"init does not change the release; run it without --version")
+			"init does not change the release; to a newer one: syncmaster-setup upgrade --to "+w.options.Version)
 	}
 	if w.options.Project != w.state.Project {
 		p.Add(fmt.Sprintf("the project in %s is named %q: under another name its data would seem to be gone", w.dir, w.state.Project),
@@ -64,4 +70,22 @@ func (w world) checkForeignFiles(p *fault.Problems) {
 				"use an empty folder with --dir")
 		}
 	}
+}
+
+// checkJournal refuses while another operation than the one that asks has not come to its end.
+func (w world) checkJournal(operation string) error {
+	first := w.open != nil && !slices.Contains([]string{opUpgrade, opRollback, opRestore}, w.open.Operation) // init goes on with it
+	if w.open == nil || first && operation == "init" {
+		return nil
+	}
+	if first {
+		return fault.New(fault.Refused, fmt.Errorf("a run in %s was interrupted at: %s", w.dir, w.stopped),
+			"let it end first: syncmaster-setup "+w.continueWith())
+	}
+	if w.open.Backward {
+		return fault.New(fault.Refused, fmt.Errorf("an operation in %s has not come to its end: %s was being taken back, from: %s", w.dir, w.open.Operation, w.stopped),
+			fmt.Sprintf("go on with the way back: syncmaster-setup abort --dir %s; syncmaster-setup resume does the same", w.dir))
+	}
+	return fault.New(fault.Refused, fmt.Errorf("an operation in %s has not come to its end: %s was interrupted at: %s", w.dir, w.open.Operation, w.stopped),
+		fmt.Sprintf("go on with: syncmaster-setup resume --dir %s; or go back with: syncmaster-setup abort --dir %s", w.dir, w.dir))
 }

@@ -26,6 +26,13 @@ type InitOptions struct {
 	Confirm func(plan string) (bool, error)
 }
 
+func (o InitOptions) operation() string {
+	if o.Asked.Dev {
+		return "dev up"
+	}
+	return "init"
+}
+
 // Result is what an install has come to.
 type Result struct {
 	Version    string   `json:"version"`
@@ -53,17 +60,20 @@ type run struct {
 	decision
 	engine  Engine
 	limit   time.Duration
+	every   time.Duration // pause between two looks of a wait; 0 for the usual one
 	project *types.Project
 	db      Database          // session on the database, nil before it answers
 	before  map[string]string // container IDs and start times by service, as observed
 	result  Result
+	// vanishing is set while a container that fails is going to be replaced: what it has said is kept
+	vanishing bool
 }
 
 // Init makes the install in the folder what the options ask for, or says what forbids it. It is safe to repeat: what
 // is as wanted is left alone, and an interrupted run goes on.
 func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err error) {
 	began := s.Now()
-	unlock, err := s.Dir.Lock("init", began)
+	unlock, err := s.Dir.Lock(o.operation(), began)
 	if fault.CodeOf(err) == fault.Refused && !errors.Is(err, workdir.ErrNotFolder) { // tell what else stands in the way, too
 		if _, all := s.prepare(ctx, o); all != nil {
 			err = all
@@ -73,7 +83,11 @@ func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err err
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	return s.initLocked(ctx, began, o)
+}
 
+// initLocked is Init in a folder that this process has locked.
+func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) (Result, error) {
 	r, err := s.prepare(ctx, o)
 	if err != nil {
 		return Result{}, err
@@ -88,26 +102,36 @@ func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err err
 			return Result{}, fault.New(fault.Refused, errors.Join(errors.New("not confirmed; nothing was changed"), err), "")
 		}
 	}
-	record, err := journal.Open(s.Dir.JournalStore(), "init", s.Now)
+	record, err := journal.Open(s.Dir.JournalStore(), p.Operation, nil, s.Now)
 	if err != nil {
 		return Result{}, err
 	}
-	err = plan.Run(ctx, p, record, s.Report)
+	logged, end, forget := s.recordUnless(p.Operation, "", r.release.Version, r.redactor())
+	err = plan.Run(ctx, p, record, logged)
 	closeErr := r.closeDatabase(ctx)
 	if err != nil {
-		return Result{}, stopped(ctx, errors.Join(err, closeErr))
+		if r.refusedAtOnce(err) {
+			closeErr = errors.Join(closeErr, record.Close())
+		}
+		return Result{}, end(stopped(ctx, o.operation(), errors.Join(err, closeErr)))
 	}
 	if closeErr != nil {
-		return Result{}, closeErr
+		return Result{}, end(closeErr)
 	}
 	r.result.Seconds = s.Now().Sub(began).Round(time.Millisecond).Seconds()
-	return r.result, record.Close()
+	if !r.result.Changed {
+		return r.result, errors.Join(record.Close(), forget())
+	}
+	return r.result, end(record.Close())
 }
 
 // prepare observes once and decides. It changes nothing.
 func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
 	w, err := s.look(o.Asked)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.checkJournal("init"); err != nil { // half-way, release and database need not fit: that is no finding
 		return nil, err
 	}
 	engine, err := s.Connect(ctx)
@@ -117,7 +141,7 @@ func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
 	if err := s.observeHost(ctx, &w, engine); err != nil {
 		return nil, err
 	}
-	if err := s.observeDatabase(ctx, &w); err != nil {
+	if err := s.observeDatabase(ctx, engine, &w); err != nil {
 		return nil, err
 	}
 	d, err := w.decide(s.Random, w.preflight())
@@ -197,13 +221,13 @@ func (r *run) describe() {
 }
 
 // stopped tells a run that the user ended from one that failed. What was done stays: the next init goes on from it.
-func stopped(ctx context.Context, err error) error {
+func stopped(ctx context.Context, operation string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return fault.New(fault.Interrupted, fmt.Errorf("interrupted at: %w", err), "type syncmaster-setup init again: it goes on from there")
+		return fault.New(fault.Interrupted, fmt.Errorf("interrupted at: %w", err), "type syncmaster-setup "+operation+" again: it goes on from there")
 	}
 	hint := fault.HintOf(err)
 	if hint == "" {
-		hint = "mend the cause, then type syncmaster-setup init again: it goes on from there"
+		hint = "mend the cause, then type syncmaster-setup " + operation + " again: it goes on from there"
 	}
 	return fault.New(fault.CodeOf(err), err, hint)
 }

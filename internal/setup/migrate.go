@@ -25,6 +25,9 @@ type Schema struct {
 	Free     uint64      // bytes on the file system of the database's data; 0 where it is not known
 }
 
+// Own reports whether the database is a container of the install, which a backup can be taken of.
+func (s Schema) Own() bool { return s.Address != "" }
+
 // SchemaOptions say what a look at the install is for.
 type SchemaOptions struct {
 	Change       bool // the schema may be changed
@@ -46,7 +49,7 @@ func (s *Setup) Schema(ctx context.Context, o SchemaOptions) (Schema, error) {
 	}
 	found := Schema{Version: w.release.Version, URL: w.recorded(databaseURL), Database: w.state.Database}
 	if !w.imageMigrates() {
-		found.Head = w.release.Head
+		found.Head = w.head()
 	}
 	if found.URL.Empty() {
 		return Schema{}, fault.New(fault.BadInput, fmt.Errorf("%s sets no %s", s.Dir.File(".env.docker"), databaseURL),
@@ -64,9 +67,8 @@ func (w world) checkMigratable(change bool) error {
 	case !w.installed:
 		return fault.New(fault.BadInput, fmt.Errorf("%s holds no install of syncmaster-setup", w.dir),
 			"name the folder with --dir, or the database with --database-url, --env-file or "+databaseURL)
-	case change && w.stopped != "":
-		return fault.New(fault.Refused, fmt.Errorf("a run in %s was interrupted at: %s", w.dir, w.stopped),
-			"let it end first: syncmaster-setup init --dir "+w.dir)
+	case change:
+		return w.checkJournal("migrate")
 	}
 	return nil
 }
@@ -108,7 +110,7 @@ func (s *Setup) locate(ctx context.Context, engine Engine, found *Schema, w worl
 			"run this on that machine, or give an address that is reached from here with --database-url")
 	}
 	if free, err := s.System.FreeBytes(host.RootDir); err == nil { // the root of a VM's engine is not on this machine
-		found.Free = free
+		found.Free = max(free, 1) // 0 says that it is not known
 	}
 	r := &run{Setup: s, world: w, engine: engine}
 	if err := r.load(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/journal"
 )
 
 func TestOnlyAnInstallAtRestIsMigrated(t *testing.T) {
@@ -18,8 +19,8 @@ func TestOnlyAnInstallAtRestIsMigrated(t *testing.T) {
 		{"no install", world{dir: "/srv/s"}, false, fault.BadInput, "/srv/s holds no install"},
 		{"no install, to change", world{dir: "/srv/s"}, true, fault.BadInput, "/srv/s holds no install"},
 		{"at rest", world{dir: "/srv/s", installed: true}, true, 0, ""},
-		{"interrupted", world{dir: "/srv/s", installed: true, stopped: "pull 2 images"}, true, fault.Refused, "interrupted at: pull 2 images"},
-		{"interrupted, to look", world{dir: "/srv/s", installed: true, stopped: "pull 2 images"}, false, 0, ""},
+		{"interrupted", world{dir: "/srv/s", installed: true, stopped: "pull 2 images", open: &journal.Record{Operation: "init"}}, true, fault.Refused, "interrupted at: pull 2 images"},
+		{"interrupted, to look", world{dir: "/srv/s", installed: true, stopped: "pull 2 images", open: &journal.Record{Operation: "init"}}, false, 0, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

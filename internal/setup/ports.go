@@ -20,31 +20,49 @@ import (
 type Engine interface {
 	Host(ctx context.Context) (Host, error)
 	Observe(ctx context.Context, project string, images []string) (stack.Observed, error)
-	// CheckPull reports why an image cannot be pulled for a platform, or nil.
-	CheckPull(ctx context.Context, ref, platform string) error
+	// CheckPull returns the digest of an image in its registry, or why it cannot be pulled for a platform.
+	CheckPull(ctx context.Context, ref, platform string) (digest string, err error)
 	Pull(ctx context.Context, refs []string, platform string, progress func(done, total int64)) error
 	// Create makes the services' containers equal to the project, replacing those that differ; it starts none.
 	Create(ctx context.Context, project *types.Project, services ...string) error
 	// Start starts the services at once and waits for none of them.
 	Start(ctx context.Context, project *types.Project, services ...string) error
+	// Stop stops services and waits for their ends; limit 0 means what each declares as its stop_grace_period.
+	Stop(ctx context.Context, project *types.Project, services []string, limit time.Duration) error
 	RunOneOff(ctx context.Context, project *types.Project, service string) (code int, tail string, err error)
+	// Stream runs a command in the running container of a service. said is what it writes to its standard error.
+	Stream(ctx context.Context, project, service string, command []string, in io.Reader, out io.Writer) (code int, said string, err error)
 	Inspect(ctx context.Context, project, service string) (stack.Container, error)
+	// RemoveProject removes the containers and networks of a project whose folder is dir, and its volumes where that is
+	// asked for. It returns their names; a project of another folder is refused.
+	RemoveProject(ctx context.Context, project, dir string, volumes bool) ([]string, error)
 	Logs(ctx context.Context, containerID string, lines int) (string, error)
+	// ReadLog calls each for every line of a container's log, and ends with the first error of each.
+	ReadLog(ctx context.Context, containerID string, o stack.LogOptions, each func(stack.LogLine) error) error
 	ContainerAddress(ctx context.Context, project, service string) (netip.Addr, error)
 	// Load reads the project of a folder as docker compose does: compose file, override file and env files.
 	Load(ctx context.Context, dir string, profiles []string) (*types.Project, error)
 	// Check reports why Compose would refuse a compose file and .env that are not written yet, or nil. An override
 	// file in dir is read with them.
 	Check(ctx context.Context, dir, compose, env string) error
+	// Hashes returns the label that Compose would give each enabled service's container.
+	Hashes(project *types.Project) (map[string]string, error)
+	// VolumeBytes returns what volumes take on the disk; those that cannot be told are left out.
+	VolumeBytes(ctx context.Context, names []string) (map[string]int64, error)
+	// Peers lists the running containers of a project and those that share a network with it.
+	Peers(ctx context.Context, project string) ([]stack.Peer, error)
 }
 
 // Host is what the engine says about itself and the machine it runs on.
 type Host struct {
-	OS, Arch       string   // of the containers, as GOOS and GOARCH
-	Memory         int64    // bytes
-	RootDir        string   // of images and volumes
-	Local          bool     // the engine runs on this machine
-	ProxyVariables []string // names of the variables that the docker client puts into every container
+	Version        string // of the engine
+	CPUs           int
+	Clock          time.Time // on the engine's machine
+	OS, Arch       string    // of the containers, as GOOS and GOARCH
+	Memory         int64     // bytes
+	RootDir        string    // of images and volumes
+	Local          bool      // the engine runs on this machine
+	ProxyVariables []string  // names of the variables that the docker client puts into every container
 	NoProxy        string
 }
 
@@ -59,7 +77,37 @@ type Databases interface {
 // DatabaseFacts are what an observation of a database tells.
 type DatabaseFacts struct {
 	SystemIdentifier string
-	Revision         string // of alembic_version, empty for none
+	Revision         string   // of alembic_version, empty for none
+	ServerVersion    int      // 170002 for 17.2
+	Holding          []string // sessions that have forgotten a transaction, and its locks
+}
+
+// Forecast is what bringing the schema to another revision will do.
+type Forecast struct {
+	Revisions  []Revision
+	Bytes      int64  // that the rewriting of tables needs beside what is there, with the write-ahead log
+	Reversible bool   // the way back loses nothing
+	Known      string // explains a known difference of the schema, empty for none
+}
+
+// Revision is one revision that is applied, or taken back.
+type Revision struct {
+	ID    string `json:"revision"`
+	Rows  int64  `json:"rows"`  // that are rewritten, estimate
+	Bytes int64  `json:"bytes"` // that are rewritten
+}
+
+// Transfer is a run of a transfer that the database holds for one in progress.
+type Transfer struct {
+	Run     int64     `json:"run"`
+	Name    string    `json:"transfer"`
+	Started time.Time `json:"started"`
+}
+
+// Row names one row of a table.
+type Row struct {
+	ID   int64
+	Name string
 }
 
 // Database is one open database.
@@ -67,11 +115,43 @@ type Database interface {
 	Observe(ctx context.Context) (DatabaseFacts, error)
 	// Migrate brings the schema to a revision and returns the revisions it applied.
 	Migrate(ctx context.Context, revision string, progress func(string)) ([]string, error)
+	// Forecast tells what Migrate would do, or everything that forbids it.
+	Forecast(ctx context.Context, revision string) (Forecast, error)
+	// Back takes revisions back, and refuses where that would lose rows.
+	Back(ctx context.Context, revision string, progress func(string)) error
+	Size(ctx context.Context) (int64, error)
+	// Runs returns the transfers that the database holds for running.
+	Runs(ctx context.Context) ([]Transfer, error)
+	// Rows returns what a query of id and name finds.
+	Rows(ctx context.Context, sql string) ([]Row, error)
+	// Losses names the tables whose rows the way to a revision would delete.
+	Losses(ctx context.Context, revision string) ([]string, error)
 	// Tokens returns up to n stored credentials in their encrypted form.
 	Tokens(ctx context.Context, n int) ([]string, error)
 	// SessionsFrom counts the client sessions from an address.
 	SessionsFrom(ctx context.Context, address netip.Addr) (int, error)
+	// Queues returns SyncMaster's queues in the order of their slugs; none where there is no schema yet.
+	Queues(ctx context.Context) ([]Queue, error)
+	// AtWork returns what Runs does, the oldest n, each with its queue and its age by the database's clock.
+	AtWork(ctx context.Context, n int) ([]Run, error)
+	// Differences says in words how the schema differs from its revision, apart from additions of the user's own.
+	Differences(ctx context.Context) ([]string, error)
 	Close(ctx context.Context) error
+}
+
+// Queue is a queue as the database knows it.
+type Queue struct {
+	Name, Slug string
+	Waiting    int // runs that were created and not begun
+}
+
+// Run is one run of a transfer that has begun and not ended.
+type Run struct {
+	ID       int64
+	Transfer string
+	Queue    string // slug
+	Status   string
+	Age      time.Duration
 }
 
 // System is the machine the program itself runs on.
@@ -80,6 +160,8 @@ type System interface {
 	// PortFree reports whether address:port can be bound, and who holds it if that can be told.
 	PortFree(address string, port uint16) (free bool, holder string)
 	Getenv(name string) string
+	// FileBytes returns the size of a file.
+	FileBytes(path string) (int64, error)
 }
 
 // Setup runs the use cases on one install folder.

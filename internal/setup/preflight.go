@@ -48,13 +48,20 @@ func (w world) preflight() *fault.Problems {
 func (w world) checkProject(p *fault.Problems) {
 	for _, c := range w.observed.Containers {
 		if c.WorkingDir != "" && c.WorkingDir != w.dir {
-			p.Add(fmt.Sprintf("the project name %q is in use by containers of the folder %s", w.options.Project, c.WorkingDir),
-				"choose another one with --project-name, or run this command with --dir "+c.WorkingDir)
+			hint := "choose another one with --project-name, or run this command with --dir " + c.WorkingDir
+			if w.options.Dev {
+				hint = "choose another one with --name"
+			}
+			p.Add(fmt.Sprintf("the project name %q is in use by containers of the folder %s", w.options.Project, c.WorkingDir), hint)
 			return
 		}
 	}
 	if w.installed && (w.state.Database != "" || w.stopped != "") {
 		return // the volumes are of this install: complete, or begun by a run that left its journal
+	}
+	if w.options.Dev {
+		w.checkDevVolumes(p)
+		return
 	}
 	for _, v := range w.observed.Volumes {
 		switch v.Name {
@@ -71,7 +78,7 @@ func (w world) checkProject(p *fault.Problems) {
 // checkImages refuses images that are made for another platform, or neither present nor to be had.
 func (w world) checkImages(p *fault.Problems) {
 	_, arch, _ := strings.Cut(w.platform(), "/")
-	if published := w.release.Image(release.Server).Platforms; !slices.Contains(published, w.platform()) {
+	if published := w.release.Image(release.Server).Platforms; !w.options.Dev && !slices.Contains(published, w.platform()) {
 		p.Add(fmt.Sprintf("release %s has no images for %s, only for %s", w.release, w.platform(), strings.Join(published, ", ")),
 			"choose another --version, or emulate with --platform "+published[0])
 		return
@@ -133,7 +140,7 @@ func (w world) checkExternal(p *fault.Problems) {
 	}
 	if recorded := w.state.Database; recorded != "" && recorded != w.external.facts.SystemIdentifier {
 		p.Add("the database server is not the one that this install was made with (its system identifier differs)",
-			"check --database-url")
+			"check --database-url, or whether the volume of the database was changed")
 	}
 	key, have := w.fernetKey()
 	if len(w.external.tokens) > 0 && !have {
@@ -141,7 +148,7 @@ func (w world) checkExternal(p *fault.Problems) {
 			"put it into the environment and add: --set "+fernetSetting)
 	} else if have && !opensAll(key, w.external.tokens) {
 		p.Add("the encryption key does not open the credentials that are stored in the database",
-			"find the env file with the right key; starting with a wrong one would lose access to them")
+			"find the env file with the right key, here in .syncmaster-setup/generations or backups, or elsewhere: with a wrong one access to them is lost")
 	}
 }
 
@@ -199,7 +206,15 @@ func (w world) decidePorts() (config.Ports, []string) {
 
 // fixedPorts are those that do not move: asked for now, otherwise those in the env file of an install.
 func (w world) fixedPorts() config.Ports {
-	return config.Options{Ports: portsOf(w.current().Env)}.Merge(w.asked).Ports
+	ports := config.Options{Ports: portsOf(w.current().Env)}.Merge(w.asked).Ports
+	if w.options.Dev { // whoever was faster may keep it: `dev env` tells the new one
+		for _, p := range w.published(&ports) {
+			if w.busy[portKey{p.address, *p.port}] != "" {
+				*p.port = 0
+			}
+		}
+	}
+	return ports
 }
 
 // checkBusyPorts refuses ports that were asked for or recorded and are held by somebody else.
@@ -250,7 +265,7 @@ func (s *Setup) busyPorts(w *world) map[portKey]string {
 	ports := w.fixedPorts()
 	for _, p := range w.published(&ports) {
 		first, count := p.normal, uint16(portsTried)
-		if *p.port != 0 {
+		if *p.port != 0 && !w.options.Dev {
 			first, count = *p.port, 1
 		}
 		for n := first; n < first+count; n++ {

@@ -23,6 +23,8 @@ import (
 const (
 	// logLines of a container that failed are shown with the error.
 	logLines = 15
+	// keptLines of it are kept where the container goes away.
+	keptLines = 1000
 	// inspectEvery bounds how often a wait asks the engine whether the container still lives.
 	inspectEvery = 500 * time.Millisecond
 	// settled is how long a service without a protocol of its own must run before it counts as up.
@@ -34,7 +36,7 @@ func (r *run) whyMigrate() string {
 	if r.imageMigrates() {
 		return "with Alembic from the image of release " + r.release.Version
 	}
-	return "to revision " + r.release.Head + " of release " + r.release.Version
+	return "to revision " + r.head() + " of release " + r.release.Version
 }
 
 // migrate waits for the database and brings its schema to the release's head.
@@ -44,17 +46,22 @@ func (r *run) migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := CheckIdentity(r.state.Database, facts.SystemIdentifier); err != nil {
+		if r.options.Dev {
+			err = r.checkStepsDown(ctx, db, facts.Revision)
+		} else {
+			err = CheckIdentity(r.state.Database, facts.SystemIdentifier)
+		}
+		if err != nil {
 			return err
 		}
 		r.state.Database = facts.SystemIdentifier
 		if r.imageMigrates() {
 			return r.migrateByImage(ctx)
 		}
-		applied, err := db.Migrate(ctx, r.release.Head, func(text string) {
+		applied, err := db.Migrate(ctx, r.head(), func(text string) {
 			r.Report.Report(report.Event{Kind: report.Progress, Text: text})
 		})
-		r.result.Revision = r.release.Head
+		r.result.Revision = r.head()
 		r.result.Changed = r.result.Changed || len(applied) > 0
 		return err
 	})
@@ -89,6 +96,9 @@ func (r *run) withDatabase(ctx context.Context, use func(Database) error) error 
 }
 
 func (r *run) openDatabase(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
 	check := func(ctx context.Context) error {
 		address, err := r.address(ctx, "db", 5432)
 		if err != nil {
@@ -101,7 +111,7 @@ func (r *run) openDatabase(ctx context.Context) error {
 		r.db = opened
 		return err
 	}
-	return r.wait(ctx, "the database to answer", r.watched("db", r.options.ExternalDatabase, check))
+	return r.waitFor(ctx, "the database to answer", "db", r.options.ExternalDatabase, check)
 }
 
 // closeDatabase ends the session, if there is one.
@@ -116,22 +126,28 @@ func (r *run) closeDatabase(ctx context.Context) error {
 
 // waitBroker waits for a login at the broker.
 func (r *run) waitBroker(ctx context.Context) error {
-	return r.wait(ctx, "the broker to accept its user", r.watched("rabbitmq", r.options.ExternalBroker, func(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	return r.waitFor(ctx, "the broker to accept its user", "rabbitmq", r.options.ExternalBroker, func(ctx context.Context) error {
 		address, err := r.address(ctx, "rabbitmq", 5672)
 		if err != nil {
 			return err
 		}
 		return probe.AMQP(at(r.setting(brokerURL), address))(ctx)
-	}))
+	})
 }
 
 // waitHealthy waits for all services at once and returns the failures of all.
 func (r *run) waitHealthy(ctx context.Context, services []string) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
 	var waiting sync.WaitGroup
 	errs := make([]error, len(services))
 	for i, service := range services {
 		waiting.Go(func() {
-			errs[i] = r.wait(ctx, service, r.watched(service, false, r.healthCheck(service)))
+			errs[i] = r.waitFor(ctx, service, service, false, r.healthCheck(service))
 		})
 	}
 	waiting.Wait()
@@ -204,10 +220,19 @@ func (r *run) checkScheduler(ctx context.Context) error {
 	})
 }
 
-// wait repeats a check within the limit and shows what is waited for.
-func (r *run) wait(ctx context.Context, what string, check func(context.Context) error) error {
+// waitFor repeats a check of a service within the limit and shows what is waited for. A container that is beyond help
+// ends it at once; either way the error has the container's last lines.
+func (r *run) waitFor(ctx context.Context, what, service string, external bool, check func(context.Context) error) error {
 	r.Report.Report(report.Event{Kind: report.Progress, Text: "waiting for " + what})
-	return probe.Wait(ctx, probe.Options{What: what, Limit: r.limit}, check)
+	err := probe.Wait(ctx, probe.Options{What: what, Limit: r.limit, Interval: r.every}, r.watched(service, external, check))
+	if external || !errors.Is(err, probe.ErrGaveUp) {
+		return err
+	}
+	c, inspectErr := r.engine.Inspect(ctx, r.options.Project, service)
+	if inspectErr != nil {
+		return err // as in watched
+	}
+	return r.withLogs(ctx, c, err)
 }
 
 // watched ends a check as soon as its container is beyond help, with the container's last lines.
@@ -227,8 +252,9 @@ func (r *run) watched(service string, external bool, check func(context.Context)
 		if inspectErr != nil {
 			return err // the engine's own trouble must not hide the check's
 		}
-		if verdict := probe.Verdict(c, restarts); verdict != nil {
-			return probe.Fatal(r.withLogs(ctx, c, verdict))
+		verdict := stack.Judge(stack.Seen{Service: service, Container: &c, Now: r.Now(), Watched: true, Restarts: restarts})
+		if verdict.Hopeless() {
+			return probe.Fatal(r.withLogs(ctx, c, errors.New(verdict.Reason)))
 		}
 		return err
 	}
@@ -236,11 +262,32 @@ func (r *run) watched(service string, external bool, check func(context.Context)
 
 func (r *run) withLogs(ctx context.Context, c stack.Container, verdict error) error {
 	hint := "see all of it with: docker compose logs " + c.Service + " (in " + r.dir + ")"
-	logs, err := r.engine.Logs(ctx, c.ID, logLines)
+	logs, err := r.engine.Logs(ctx, c.ID, keptLines)
 	if err != nil || strings.TrimSpace(logs) == "" {
 		return fault.New(fault.Failed, verdict, hint)
 	}
-	return fault.New(fault.Failed, fmt.Errorf("%w; its last lines:\n%s", verdict, indent(r.redact(logs))), hint)
+	logs = strings.TrimSpace(r.redact(logs))
+	if r.vanishing {
+		hint = r.keepOutput(c.Service, logs)
+	}
+	return fault.New(fault.Failed, fmt.Errorf("%w%s\n%s", verdict, lastLinesMark, indent(lastLines(logs, logLines))), hint)
+}
+
+// lastLinesMark stands before the last lines of a container.
+const lastLinesMark = "; its last lines:"
+
+// keepOutput keeps what a container has said that will not be there any more when its user looks for it.
+func (r *run) keepOutput(service, text string) (hint string) {
+	path, err := r.Dir.KeepOutput(r.Now(), service, text+"\n")
+	if err != nil {
+		return "" // the last lines are told all the same
+	}
+	return "what it said before is in " + path
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // address returns where a service is reached from here: its published port, otherwise its container. External services
@@ -295,7 +342,10 @@ func reachable(published string) string {
 
 // redact removes this install's secrets from text that a container has written: those generated, and every setting of
 // .env.docker that is one, whenever it was set.
-func (r *run) redact(text string) string {
+func (r *run) redact(text string) string { return r.redactor().String(text) }
+
+// redactor knows the secrets of the install as it is and as it will be.
+func (r *run) redactor() *secret.Redactor {
 	s := r.input.Secrets
 	known := []secret.Text{s.FernetKey, s.DatabasePassword, s.BrokerPassword, s.CookieKey, s.TokenKey,
 		passwordOf(r.setting(databaseURL)), passwordOf(r.setting(brokerURL))}
@@ -304,7 +354,8 @@ func (r *run) redact(text string) string {
 			known = append(known, secret.NewText(value))
 		}
 	}
-	return secret.NewRedactor(known...).String(text)
+	known = append(known, readable(r.texts)...)
+	return secret.NewRedactor(append(known, readable(r.last)...)...)
 }
 
 func indent(text string) string {

@@ -17,6 +17,9 @@ import (
 // plan returns the steps of an install in the order that waits least: the database migrates while the broker still
 // starts, and each service starts as soon as what it needs is there.
 func (r *run) plan() plan.Plan {
+	if r.options.Dev {
+		return r.devPlan()
+	}
 	p := plan.Plan{Operation: "init"}
 	add := func(name, why string, do func(context.Context) error) {
 		p.Steps = append(p.Steps, plan.Step{Name: name, Why: why, Do: do})

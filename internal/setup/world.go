@@ -1,10 +1,12 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/envfile"
@@ -27,20 +29,22 @@ type world struct {
 	texts     map[string]string // files of the install in the folder
 	last      map[string]string // files of the last generation
 	lastGen   int
-	stopped   string // step at which an earlier run was interrupted, empty for none
+	stopped   string          // step at which an earlier run was interrupted, empty for none
+	open      *journal.Record // what that run has left, nil for none
 
 	host     Host
 	observed stack.Observed
 	external *externalDatabase
 
-	disk       map[string]uint64 // free bytes by what they are for: "images", "folder"
+	disk       map[string]uint64 // free bytes by what they are for: "images", "folder", "backups"
 	busy       map[portKey]string
 	unpullable map[string]error
+	offered    map[string]string // digests, in their registry, of images that are not present
 	writable   error
 	shadowed   []string // variables of .env that the environment overrides
 }
 
-// externalDatabase is what an observation of a database of the user's own told.
+// externalDatabase is what an observation of a database that exists already told.
 type externalDatabase struct {
 	facts  DatabaseFacts
 	tokens []string
@@ -82,7 +86,12 @@ func (w world) services() []string {
 }
 
 // imageMigrates reports whether the schema is brought up by the release's own image: its head is not known to us.
-func (w world) imageMigrates() bool { return w.release.Unknown || w.release.Floating }
+func (w world) imageMigrates() bool {
+	return !w.options.Dev && (w.release.Unknown || w.release.Floating)
+}
+
+// head returns the revision that the database is brought to, where we bring it there.
+func (w world) head() string { return cmp.Or(w.options.Head, w.release.Head) }
 
 // recall merges what is recorded, what the user asks for and the defaults into complete options.
 func (w *world) recall(asked config.Options) error {
@@ -141,7 +150,11 @@ func (s *Setup) observeFolder() (world, error) {
 	if w.lastGen, err = s.Dir.LastGeneration(); err != nil {
 		return w, err
 	}
-	if w.last, err = s.Dir.Generation(w.lastGen); err != nil {
+	current := w.lastGen
+	if w.installed { // a later one is what a killed upgrade has laid aside
+		current = w.state.Generation
+	}
+	if w.last, err = s.Dir.Generation(current); err != nil {
 		return w, err
 	}
 	text, exists, err := s.Dir.Journal()
@@ -152,9 +165,11 @@ func (s *Setup) observeFolder() (world, error) {
 	if err != nil {
 		return w, fault.New(fault.Refused, err, "remove "+s.Dir.File(workdir.StateDir+"/journal.json")+" and try again")
 	}
-	w.stopped = record.Interrupted()
-	if w.stopped == "" {
-		w.stopped = "the end"
+	w.open, w.stopped = &record, record.Interrupted()
+	if last := len(record.Entries) - 1; w.stopped == "" && last >= 0 {
+		w.stopped = "the end of: " + record.Entries[last].Step
+	} else if w.stopped == "" {
+		w.stopped = "its beginning"
 	}
 	return w, nil
 }
@@ -172,7 +187,10 @@ func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error 
 	w.writable = s.Dir.Writable()
 	w.disk = map[string]uint64{}
 	if free, err := s.System.FreeBytes(s.Dir.Existing()); err == nil {
-		w.disk["folder"] = free
+		w.disk["folder"], w.disk["backups"] = free, free
+	}
+	if free, err := s.System.FreeBytes(s.Dir.File(backups)); err == nil { // it may be a mount of its own
+		w.disk["backups"] = free
 	}
 	if w.host.Local {
 		if free, err := s.System.FreeBytes(w.host.RootDir); err == nil { // the root of a VM's engine is not on this machine
@@ -180,17 +198,16 @@ func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error 
 		}
 	}
 	w.busy = s.busyPorts(w)
-	w.unpullable = map[string]error{}
+	w.unpullable, w.offered = map[string]error{}, map[string]string{}
 	for _, ref := range refs {
 		if _, present := w.observed.Images[ref]; present {
 			continue
 		}
-		if err := engine.CheckPull(ctx, ref, w.platform()); err != nil {
+		if w.offered[ref], err = engine.CheckPull(ctx, ref, w.platform()); err != nil {
 			w.unpullable[ref] = err
 		}
 	}
-	for _, name := range []string{"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE", "VERSION", "IMAGE_PREFIX",
-		"BIND_ADDRESS", "SERVER_PORT", "UI_PORT", "DB_PORT", "BROKER_PORT", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"} {
+	for _, name := range composeVariables {
 		if s.System.Getenv(name) != "" {
 			w.shadowed = append(w.shadowed, name)
 		}
@@ -198,10 +215,11 @@ func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error 
 	return nil
 }
 
-// observeDatabase looks at a database of the user's own before anything is changed. A database that this install
-// brings along is looked at when it runs.
-func (s *Setup) observeDatabase(ctx context.Context, w *world) error {
+// observeDatabase looks at a database of the user's own, and at one of the install that runs already, before anything is
+// changed. A database that does not answer yet is looked at when it runs.
+func (s *Setup) observeDatabase(ctx context.Context, engine Engine, w *world) error {
 	if !w.options.ExternalDatabase {
+		w.external = s.observeRunning(ctx, engine, w)
 		return nil
 	}
 	db, err := s.Databases.Open(ctx, w.options.DatabaseURL, "")
@@ -212,12 +230,44 @@ func (s *Setup) observeDatabase(ctx context.Context, w *world) error {
 		}
 		return fault.New(code, fmt.Errorf("opening the external database: %w", err), fault.HintOf(err))
 	}
-	w.external = &externalDatabase{}
-	w.external.facts, err = db.Observe(ctx)
-	if err == nil {
-		w.external.tokens, err = db.Tokens(ctx, tokenSample)
-	}
+	w.external, err = askDatabase(ctx, db)
 	return errors.Join(err, db.Close(context.WithoutCancel(ctx)))
+}
+
+// observeRunning asks the database of a complete install; nil where it does not run or does not answer.
+func (s *Setup) observeRunning(ctx context.Context, engine Engine, w *world) *externalDatabase {
+	c, exists := w.observed.Container("db")
+	if w.options.Dev || !w.installed || w.state.Phase != workdir.Installed || !exists || c.State != "running" {
+		return nil
+	}
+	r := &run{Setup: s, world: *w, engine: engine}
+	if r.load(ctx) != nil {
+		return nil
+	}
+	address, err := r.address(ctx, "db", 5432)
+	if err != nil {
+		return nil
+	}
+	db, err := s.Databases.Open(ctx, w.recorded(databaseURL), address)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }() // it was only read
+	found, err := askDatabase(ctx, db)
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+func askDatabase(ctx context.Context, db Database) (*externalDatabase, error) {
+	var found externalDatabase
+	var err error
+	if found.facts, err = db.Observe(ctx); err != nil {
+		return nil, err
+	}
+	found.tokens, err = db.Tokens(ctx, tokenSample)
+	return &found, err
 }
 
 // platform returns what images must be made for: what was asked for, otherwise the engine's own.
@@ -244,6 +294,19 @@ func (w world) value(file, name string) (string, bool) {
 	return "", false
 }
 
+// readServices adds the services and queues that .env names to those of the options: the user may have edited it.
+func (w *world) readServices() {
+	list := func(name string) ([]string, bool) {
+		value, has := w.value(workdir.EnvFile, name)
+		return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }), has
+	}
+	if queues, has := list("WORKER_QUEUES"); has {
+		w.options.Queues = queues
+	}
+	profiles, _ := list("COMPOSE_PROFILES")
+	w.options.Profiles = append(slices.Clone(w.options.Profiles), profiles...)
+}
+
 // filesOf returns the texts in the folder as render knows them.
 func filesOf(texts map[string]string) render.Files {
 	return render.Files{Compose: texts[workdir.ComposeFile], Env: texts[workdir.EnvFile], AppEnv: texts[workdir.AppEnvFile]}
@@ -255,3 +318,7 @@ func textsOf(files render.Files) map[string]string {
 		workdir.ComposeFile: files.Compose, workdir.EnvFile: files.Env, workdir.AppEnvFile: files.AppEnv,
 	}
 }
+
+// composeVariables are read by Compose from the environment before .env.
+var composeVariables = []string{"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE", "VERSION", "IMAGE_PREFIX",
+	"BIND_ADDRESS", "SERVER_PORT", "UI_PORT", "DB_PORT", "BROKER_PORT", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"}

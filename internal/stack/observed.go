@@ -32,6 +32,23 @@ type Container struct {
 	Restarts   int
 	StartedAt  time.Time // zero where it never started
 	HostPorts  []uint16  // that it publishes when it runs, also while it is only being started
+
+	Image    string   // reference that it was made from
+	Hostname string   // its own name
+	Command  []string // arguments of its entrypoint
+	Logs     LogFile
+}
+
+// LogFile is where the engine keeps what a container writes.
+type LogFile struct {
+	Driver  string
+	MaxSize string // of one file, empty for no limit
+	Path    string // on the engine's machine, empty where the driver keeps no file
+}
+
+// Peer is a running container that belongs to a project or shares a network with it.
+type Peer struct {
+	Name, Project, Service, Image string
 }
 
 // Volume is a named volume of the engine.
@@ -65,4 +82,9 @@ func (o Observed) Container(service string) (Container, bool) {
 		}
 	}
 	return Container{}, false
+}
+
+// Alive reports whether the program in the container runs, or will again without anybody's doing.
+func (c Container) Alive() bool {
+	return c.State == "running" || c.State == "restarting" || c.State == "paused"
 }

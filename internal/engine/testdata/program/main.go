@@ -3,10 +3,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -35,6 +37,15 @@ func main() {
 		for i := range number(2) {
 			fmt.Println("line", i)
 		}
+	case "long": // one line of so many bytes, longer than the engine keeps in one piece
+		fmt.Println(strings.Repeat("x", number(2)-3) + "end")
+	case "pipe": // from stdin to stdout, then a word on stderr and a code
+		n, err := io.Copy(os.Stdout, os.Stdin)
+		if err != nil {
+			fail(err)
+		}
+		fmt.Fprintln(os.Stderr, n, "bytes")
+		os.Exit(number(2))
 	case "cat":
 		content, err := os.ReadFile(arg(2))
 		if err != nil {

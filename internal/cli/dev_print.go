@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"syncmaster-setup/internal/config"
+	"syncmaster-setup/internal/envfile"
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/setup"
+)
+
+// printDevUp writes where database and broker are, and what to do with them.
+func (p *program) printDevUp(c *cli.Context, r setup.Result) error {
+	if p.json {
+		return printJSON(p.streams.Out, struct {
+			Outcome  string  `json:"result"`
+			Version  string  `json:"version"`
+			Revision string  `json:"revision"`
+			Project  string  `json:"project"`
+			Dir      string  `json:"dir"`
+			Changed  bool    `json:"changed"`
+			Database string  `json:"database"`
+			Broker   string  `json:"broker"`
+			Seconds  float64 `json:"seconds"`
+		}{"ok", r.Version, r.Revision, r.Project, r.Dir, r.Changed, r.Database, r.Broker, r.Seconds})
+	}
+	state := fmt.Sprintf("ready after %.1f s", r.Seconds)
+	if !r.Changed {
+		state = "ready; nothing had to be changed"
+	}
+	env := "syncmaster-setup dev env"
+	if base := devBase(c); base != "." {
+		env += " --dir " + filepath.Dir(r.Dir)
+	}
+	return p.print("Database and broker are %s.\n\n"+
+		"  database   %s  revision %s, for SyncMaster %s\n"+
+		"  broker     %s\n"+
+		"  project    %s\n"+
+		"  folder     %s\n\n"+
+		"Next, in the checkout, to run server, scheduler and worker:\n  eval \"$(%s --shell)\"\n",
+		state, r.Database, r.Revision, r.Version, r.Broker, r.Project, r.Dir, env)
+}
+
+func (p *program) printDevDown(removed []string) error {
+	if p.json {
+		if removed == nil {
+			removed = []string{}
+		}
+		return printJSON(p.streams.Out, struct {
+			Outcome string   `json:"result"`
+			Removed []string `json:"removed"`
+		}{"ok", removed})
+	}
+	if len(removed) == 0 {
+		return p.print("Nothing of this environment was there; nothing had to be changed.\n")
+	}
+	return p.print("Removed %s.\n", strings.Join(removed, ", "))
+}
+
+// printDevEnv writes settings with their secrets, which is what the command is for.
+func (p *program) printDevEnv(settings []config.Setting, shell bool) error {
+	if p.json {
+		values := map[string]string{}
+		for _, s := range settings {
+			values[s.Name] = s.Value.Reveal()
+		}
+		return printJSON(p.streams.Out, struct {
+			Outcome string            `json:"result"`
+			Env     map[string]string `json:"env"`
+		}{"ok", values})
+	}
+	var b strings.Builder
+	for _, s := range settings {
+		if shell {
+			fmt.Fprintf(&b, "export %s='%s'\n", s.Name, strings.ReplaceAll(s.Value.Reveal(), "'", `'\''`))
+			continue
+		}
+		value, err := envfile.Quote(s.Value.Reveal())
+		if err != nil {
+			return fault.New(fault.BadInput, fmt.Errorf("writing %s: %w", s.Name, err), "")
+		}
+		fmt.Fprintf(&b, "%s=%s\n", s.Name, value)
+	}
+	return p.print("%s", b.String())
+}

@@ -1,0 +1,122 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"syncmaster-setup/internal/envfile"
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/plan"
+	"syncmaster-setup/internal/render"
+	"syncmaster-setup/internal/workdir"
+)
+
+// devPlan returns the steps of `dev up`. An environment that exists is migrated before its files follow, so that a
+// refused way back leaves it as it was.
+func (r *run) devPlan() plan.Plan {
+	p := plan.Plan{Operation: "dev up"}
+	add := func(name, why string, do func(context.Context) error) {
+		p.Steps = append(p.Steps, plan.Step{Name: name, Why: why, Do: do})
+	}
+	if missing := r.missingImages(); len(missing) > 0 {
+		add("pull "+count(len(missing), "image"), strings.Join(missing, ", "), r.pull)
+	}
+	infrastructure := r.options.Infrastructure()
+	start := func(ctx context.Context) error { return r.start(ctx, infrastructure...) }
+	exists := r.state.Phase == workdir.Installed
+	if !exists {
+		add("write files", "settings, keys and the Compose file in "+r.dir, r.writeDev)
+	}
+	add("start "+strings.Join(infrastructure, " and "), "SyncMaster keeps its data and its queues there", start)
+	add("migrate the database", r.whyMigrate(), r.migrate)
+	if exists && r.writes {
+		add("write files", "settings of release "+r.release.Version, r.writeDev)
+		add("apply them", "where a container is affected", start)
+	}
+	add("wait for the broker", "transfers are sent through it", r.waitBroker)
+	add("record the environment", "as complete", r.finish)
+	return p
+}
+
+// writeDev writes the files; git must not see them, since they hold keys.
+func (r *run) writeDev(ctx context.Context) error {
+	if err := r.Dir.Ignore(); err != nil {
+		return err
+	}
+	r.project = nil // it was loaded from the files that are about to change
+	return r.write(ctx)
+}
+
+// checkStepsDown refuses to go back to an earlier revision where rows would be deleted on the way.
+func (r *run) checkStepsDown(ctx context.Context, db Database, from string) error {
+	lost, err := db.Losses(ctx, r.head())
+	fresh := "for a fresh database: syncmaster-setup dev reset, with the same options"
+	switch {
+	case fault.CodeOf(err) == fault.Refused:
+		return fault.New(fault.Refused, err, "go back with the Alembic of the branch that made it, or "+fresh)
+	case err == nil && len(lost) > 0:
+		err = fault.New(fault.Refused, fmt.Errorf("the database is at revision %s, and going back to %s deletes the tables %s", from, r.head(), strings.Join(lost, ", ")), fresh)
+	}
+	return err
+}
+
+// refusedAtOnce reports whether a development environment is as it was, but for being started.
+func (r *run) refusedAtOnce(err error) bool {
+	return r.options.Dev && r.state.Phase == workdir.Installed && fault.CodeOf(err) == fault.Refused
+}
+
+// switched renders the files of another release. What the user has changed in .env.docker since it was written stays,
+// where that release reads it.
+func (w world) switched(base render.Files, in render.Input) (render.Files, error) {
+	files, err := render.Render(in)
+	if err != nil {
+		return files, err
+	}
+	now, errNow := envfile.Parse(base.AppEnv)
+	was, errWas := envfile.Parse(w.last[workdir.AppEnvFile])
+	next, errNext := envfile.Parse(files.AppEnv)
+	if err := errors.Join(errNow, errWas, errNext); err != nil {
+		return files, fmt.Errorf("reading %s: %w", workdir.AppEnvFile, err)
+	}
+	for _, name := range now.Keys() {
+		value, _ := now.Get(name)
+		written, had := was.Get(name)
+		if _, known := in.Release.Setting(name); known && (!had || written != value) {
+			if err := next.Set(name, value); err != nil {
+				return files, fmt.Errorf("keeping %s in %s: %w", name, workdir.AppEnvFile, err)
+			}
+		}
+	}
+	files.AppEnv = next.String()
+	return files, nil
+}
+
+// checkDevVolumes refuses data that was made with passwords which are not in this folder any more, as after `git clean`.
+func (w world) checkDevVolumes(p *fault.Problems) {
+	for _, v := range w.observed.Volumes {
+		if v.Name == w.options.Project+"_postgres_data" || v.Name == w.options.Project+"_rabbitmq_data" {
+			p.Add(fmt.Sprintf("the volume %s is of an earlier environment, whose passwords are not in %s", v.Name, w.dir),
+				"for a fresh one: syncmaster-setup dev reset; if it had a --name of its own: docker volume rm "+v.Name)
+		}
+	}
+}
+
+// continueWith is the command that is meant for what the folder holds.
+func (w world) continueWith() string {
+	if w.state.Options.Dev {
+		return "dev up --dir " + filepath.Dir(w.dir)
+	}
+	return "init --dir " + w.dir
+}
+
+// refuseOtherKind says which command is meant for the folder.
+func (w world) refuseOtherKind(p *fault.Problems) {
+	if w.state.Options.Dev {
+		p.Add(w.dir+" holds a development environment", "type: syncmaster-setup "+w.continueWith())
+		return
+	}
+	p.Add(w.dir+" holds an install, not a development environment", "choose another folder with --dir")
+}

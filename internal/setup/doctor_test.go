@@ -1,0 +1,182 @@
+package setup
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"syncmaster-setup/internal/stack"
+	"syncmaster-setup/internal/workdir"
+)
+
+// sampleKey is printed in SyncMaster's public samples.
+const sampleKey = "UBgPTioFrtH2unlC4XFDiGf5sYfzbdSf_VgiUSaQc94="
+
+// wellSight is an install with which doctor is content.
+func wellSight(t *testing.T) *sight {
+	t.Helper()
+	v := healthySight(t)
+	v.settings = map[string]string{
+		fernetSetting: "bWFya2VyLW9mLWEtcGxhbnRlZC1mZXJuZXQta2V5LTE=", databaseURL: "postgresql+asyncpg://syncmaster:p@db:5432/syncmaster",
+		brokerURL: "amqp://syncmaster:p@rabbitmq:5672", "SYNCMASTER__WORKER": "{}", "SYNCMASTER__AUTH__ACCESS_TOKEN__SECRET_KEY": "k",
+	}
+	v.host.Clock = v.at
+	rabbit := types.ServiceConfig{Name: "rabbitmq"}
+	rabbit.Hostname = "rabbitmq"
+	v.project.Services["rabbitmq"] = rabbit
+	for i := range v.observed.Containers {
+		if c := &v.observed.Containers[i]; c.Service == "worker" {
+			c.Command = []string{"worker", "--queues", "1-etl"}
+		}
+	}
+	return v
+}
+
+func TestDoctorIsContent(t *testing.T) {
+	v := wellSight(t)
+	v.judge()
+	for _, f := range v.checkup().Findings {
+		if f.Level != Pass {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestChecks gives each check its fault.
+func TestChecks(t *testing.T) {
+	container := func(v *sight, name string) *stack.Container {
+		i := slices.IndexFunc(v.observed.Containers, func(c stack.Container) bool { return c.Service == name })
+		return &v.observed.Containers[i]
+	}
+	tests := []struct {
+		id     string
+		level  Level
+		text   string
+		change func(*sight)
+	}{
+		{"engine", Fail, "no socket", func(v *sight) { v.engine, v.engineErr = nil, errors.New("no socket") }},
+		{"remote", Warn, "another machine", func(v *sight) { v.host.Local = false }},
+		{"ports", Fail, "held by nginx", func(v *sight) { v.held = []string{"port 8000 of the server is held by nginx"} }},
+		{"disk", Fail, "0 B free", func(v *sight) { v.disk["images"] = 0 }},
+		{"disk", Warn, "an upgrade wants", func(v *sight) { v.disk["folder"] = 2 << 30 }},
+		{"disk", Missing, "cannot be told", func(v *sight) { v.disk = nil }},
+		{"memory", Fail, "at least", func(v *sight) { v.host.Memory = 1 << 20 }},
+		{"memory", Warn, "run well from", func(v *sight) { v.host.Memory = 2 << 30 }},
+		{"clock", Warn, "differs from this one by 1h", func(v *sight) { v.host.Clock = v.at.Add(time.Hour) }},
+		{"proxy", Warn, "HTTP_PROXY", func(v *sight) { v.host.ProxyVariables = []string{"HTTP_PROXY"} }},
+		{"logs", Warn, "server has written", func(v *sight) {
+			container(v, "server").Logs = stack.LogFile{Driver: "json-file"}
+			v.logBytes = map[string]int64{"server": 2 << 30}
+		}},
+		{"interrupted", Fail, "interrupted at: migrate", func(v *sight) { v.stopped = "migrate" }},
+		{"interrupted", Fail, "not complete", func(v *sight) { v.state.Phase = workdir.Installing }},
+		{"modes", Fail, ".env.docker", func(v *sight) { v.loose = []string{".env.docker"} }},
+		{"project", Fail, "line 3", func(v *sight) { v.projectErr = errors.New("line 3") }},
+		{"compose-file", Warn, "edited by hand", func(v *sight) { v.texts[workdir.ComposeFile] = "x" }},
+		{"sample-secrets", Fail, fernetSetting + " in .env.docker", func(v *sight) { v.texts[workdir.AppEnvFile] = fernetSetting + "=" + sampleKey }},
+		{"sample-secrets", Fail, databaseURL, func(v *sight) { v.texts[workdir.AppEnvFile] = databaseURL + "=postgresql+asyncpg://s:changeme@db/s" }},
+		{"key", Fail, "not a Fernet key", func(v *sight) { v.settings[fernetSetting] = "short" }},
+		{"key", Fail, "does not open", func(v *sight) { v.database.tokens = []string{"gAAAAA"} }},
+		{"key", Missing, "", func(v *sight) { v.database.err = errors.New("refused") }},
+		{"names", Warn, "next to nothing", func(v *sight) { v.settings["SYNCMASTER__LOGGING__PRESET"] = "json" }},
+		{"names", Fail, "SYNCMASTER__WORKER is missing", func(v *sight) { delete(v.settings, "SYNCMASTER__WORKER") }},
+		{"percent", Warn, "percent", func(v *sight) { v.settings[databaseURL] += "?x=%41" }},
+		{"config-file", Warn, "/app/config.yml", func(v *sight) {
+			server := types.ServiceConfig{Name: "server"}
+			server.Volumes = []types.ServiceVolumeConfig{{Target: "/app/config.yml"}}
+			v.project.Services["server"] = server
+		}},
+		{"login", Fail, "0.0.0.0", func(v *sight) { v.options.Bind = "0.0.0.0" }},
+		{"debug", Warn, "error details", func(v *sight) {
+			v.options.Bind = "0.0.0.0"
+			v.settings["SYNCMASTER__SERVER__DEBUG"] = "True"
+		}},
+		{"applied", Warn, "scheduler", func(v *sight) { v.hashes["scheduler"] = "other" }},
+		{"database", Fail, "refused", func(v *sight) { v.database.err = errors.New("refused") }},
+		{"identity", Fail, "system identifier", func(v *sight) { v.database.facts.SystemIdentifier = "2" }},
+		{"revision", Fail, "needs 0012", func(v *sight) { v.database.facts.Revision = "" }},
+		{"revision", Fail, "newer than", func(v *sight) { v.database.facts.Revision = "0013" }},
+		{"drift", Warn, "column queue.name is missing", func(v *sight) { v.database.differences = []string{"column queue.name is missing"} }},
+		{"broker", Fail, "refused", func(v *sight) { v.broker.err = errors.New("refused") }},
+		{"broker-version", Fail, "4.3.1", func(v *sight) { v.broker.seen.Version = "4.3.1" }},
+		{"broker-hostname", Fail, "no fixed host name", func(v *sight) { v.project.Services["rabbitmq"] = types.ServiceConfig{} }},
+		{"services", Fail, "stopped: service server ended", func(v *sight) { container(v, "server").State = "exited" }},
+		{"schedulers", Fail, "2 schedulers run", func(v *sight) {
+			v.peers = []stack.Peer{{Name: "sm-scheduler-1", Project: "sm", Service: "scheduler"}, {Name: "second", Image: "x/syncmaster-scheduler:0.3.2"}}
+		}},
+		{"unserved", Warn, "queue 1-etl", func(v *sight) { v.broker.seen.Queues = nil }},
+		{"unserved", Fail, "1 transfer waits there", func(v *sight) {
+			v.broker.seen.Queues = nil
+			v.database.queues[0].Waiting = 1
+		}},
+		{"worker-queues", Warn, "2-none", func(v *sight) { container(v, "worker").Command = []string{"worker", "--queues=1-etl,2-none"} }},
+		{"worker-queues", Fail, "names no queue", func(v *sight) { container(v, "worker").Command = []string{"worker"} }},
+		{"stranded", Warn, "run 3", func(v *sight) { v.database.runs = []Run{{ID: 3, Queue: "9-gone"}} }},
+	}
+	for _, tt := range tests {
+		v := wellSight(t)
+		tt.change(v)
+		v.judge()
+		findings := v.checkup().Findings
+		f := findings[slices.IndexFunc(findings, func(f Finding) bool { return f.ID == tt.id })]
+		if f.Level != tt.level || !strings.Contains(f.Text, tt.text) || strings.Contains(f.Text+f.Next, sampleKey) {
+			t.Errorf("%s: %+v, want %s with %q", tt.id, f, tt.level, tt.text)
+		}
+		if needsAdvice := f.Level == Fail || f.Level == Warn; needsAdvice && f.Next == "" && !slices.Contains([]string{"engine", "project", "database"}, tt.id) {
+			t.Errorf("%s: no next step", tt.id)
+		}
+	}
+}
+
+func TestCheckNamesAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range checks() {
+		if seen[c.id] || c.what == "" || c.group == "" {
+			t.Errorf("%+v", c)
+		}
+		seen[c.id] = true
+	}
+}
+
+func TestNewer(t *testing.T) {
+	for version, want := range map[string]bool{"4.2.0": false, "4.2": false, "4.3.0": true, "5.0.0": true, "3.13.7": false, "4": false, "x.y": false, "4.10.1": true} {
+		if got := newer(version, lastBroker); got != want {
+			t.Errorf("%s: %v", version, got)
+		}
+	}
+}
+
+func TestQueuesOf(t *testing.T) {
+	for command, want := range map[string]string{
+		"worker --loglevel=info --queues 1-a,2-b": "1-a,2-b", "--loglevel=info -Q 1-a": "1-a", "worker --queues=1-a": "1-a", "-Q1-a": "1-a", "worker": "", "--queues": "",
+	} {
+		if got := strings.Join(queuesOf(strings.Fields(command)), ","); got != want {
+			t.Errorf("%s: %q", command, got)
+		}
+	}
+}
+
+// TestScrub takes out what looks like a secret to anybody.
+func TestScrub(t *testing.T) {
+	v := wellSight(t)
+	for _, text := range []string{
+		"connecting to amqp://user:hidden-word@rabbitmq:5672/", `{"password": "hidden-word with blanks"}`, "API_KEY=hidden-word",
+		"Authorization: Bearer hidden-word.and.more", "token eyJhidden-word.hidden-word.hidden-word", "value gAAAAABhidden-word-hidden-word==",
+		"client_secret: 'hidden-word'", "AWS_SECRET_ACCESS_KEY=hidden-word",
+	} {
+		if got := v.scrub(text); strings.Contains(got, "hidden-word") {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	const harmless = "transfer 5 of group 7 finished in 3.2 s"
+	if got := v.scrub(harmless); got != harmless {
+		t.Errorf("%q", got)
+	}
+	if got := secretLine.ReplaceAllString("  - MY_PASSWORD=two words\nimage: postgres:17\n", "$1 ****"); strings.Contains(got, "two") || !strings.Contains(got, "postgres:17") {
+		t.Errorf("%q", got)
+	}
+}

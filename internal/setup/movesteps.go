@@ -1,0 +1,267 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/report"
+	"syncmaster-setup/internal/workdir"
+)
+
+// applicationOrder is the order in which services start.
+var applicationOrder = []string{"server", "frontend", "worker", "scheduler"}
+
+func (m *move) pullImages(ctx context.Context) error {
+	return m.engine.Pull(ctx, m.Pull, m.platformOf(), func(done, total int64) {
+		m.Report.Report(report.Event{Kind: report.Progress, Bytes: done, OfBytes: total})
+	})
+}
+
+// platformOf is what was asked for; empty leaves it to the engine.
+func (m *move) platformOf() string { return m.options.Platform }
+
+// stopServer takes the server away; the outage begins.
+func (m *move) stopServer(ctx context.Context) error {
+	m.leave()
+	return m.halt(ctx, "server", 0)
+}
+
+// halt stops a service, and notes before that it does.
+func (m *move) halt(ctx context.Context, service string, limit time.Duration) error {
+	if !slices.Contains(m.Halted, service) {
+		m.Halted = append(m.Halted, service)
+		if err := m.journal.Note(m.ticket); err != nil {
+			return err
+		}
+	}
+	return m.stop(ctx, []string{service}, limit)
+}
+
+// leave notes when the server was taken away.
+func (m *move) leave() {
+	if m.away.IsZero() {
+		m.away = m.Now()
+	}
+}
+
+// stop stops those of the services that have a container.
+func (m *move) stop(ctx context.Context, services []string, limit time.Duration) error {
+	if err := m.load(ctx); err != nil || len(services) == 0 {
+		return err
+	}
+	return m.engine.Stop(ctx, m.project, services, limit)
+}
+
+// migrateTo brings the database to the target's revision, once nothing writes any more.
+func (m *move) migrateTo(ctx context.Context) error {
+	if err := m.mustBeQuiet(ctx); err != nil {
+		return err
+	}
+	if m.To.ImageMigrates {
+		return m.migrateByNewImage(ctx)
+	}
+	return m.withDatabase(ctx, func(db Database) error {
+		if err := m.sameDatabase(ctx, db); err != nil {
+			return err
+		}
+		if m.To.Revision < m.From.Revision {
+			return db.Back(ctx, m.To.Revision, m.progress)
+		}
+		_, err := db.Migrate(ctx, m.To.Revision, m.progress)
+		return err
+	})
+}
+
+// sameDatabase makes sure that it is still the database that was looked at.
+func (m *move) sameDatabase(ctx context.Context, db Database) error {
+	facts, err := db.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	return CheckIdentity(m.From.State.Database, facts.SystemIdentifier)
+}
+
+func (m *move) progress(text string) {
+	m.Report.Report(report.Event{Kind: report.Progress, Text: text})
+}
+
+// migrateByNewImage runs the migrations of a release that is newer than this program, with its own files.
+func (m *move) migrateByNewImage(ctx context.Context) error {
+	if _, err := m.put(m.To); err != nil {
+		return err
+	}
+	if err := m.standAt(m.To); err != nil {
+		return err
+	}
+	if err := m.load(ctx); err != nil {
+		return err
+	}
+	return m.migrateByImage(ctx)
+}
+
+// mustBeQuiet refuses to change a database that somebody has begun to write to again.
+func (m *move) mustBeQuiet(ctx context.Context) error {
+	now, err := m.engine.Observe(ctx, m.options.Project, nil)
+	if err != nil {
+		return err
+	}
+	var busy []string
+	for _, service := range writers {
+		if c, exists := now.Container(service); exists && c.Alive() {
+			busy = append(busy, service)
+		}
+	}
+	if len(busy) > 0 {
+		return fault.New(fault.Failed, fmt.Errorf("%s was started by somebody else meanwhile", strings.Join(busy, ", ")),
+			"leave the stack alone while this command is at work")
+	}
+	return nil
+}
+
+// undoDatabase brings the database back to where it was.
+func (m *move) undoDatabase(ctx context.Context) error {
+	if m.byDump() {
+		if m.Backup == "" { // the dump was not finished, so the database was not touched
+			return nil
+		}
+		return m.putBackDump(ctx)
+	}
+	if err := m.closeDatabase(ctx); err != nil { // a session that was cut says nothing about the way back
+		m.db = nil
+	}
+	return m.withDatabase(ctx, func(db Database) error {
+		if m.To.Revision < m.From.Revision { // of a rollback
+			_, err := db.Migrate(ctx, m.From.Revision, m.progress)
+			return err
+		}
+		return db.Back(ctx, m.From.Revision, m.progress)
+	})
+}
+
+// putNew puts the target's files in place.
+func (m *move) putNew(context.Context) error {
+	if _, err := m.put(m.To); err != nil {
+		return err
+	}
+	return m.standAt(m.To)
+}
+
+// putOld puts the files back that were found.
+func (m *move) putOld(context.Context) error {
+	if _, err := m.put(m.From); err != nil {
+		return err
+	}
+	return m.standAt(m.From)
+}
+
+// put writes the files of a stand, and leaves a Compose file alone that the user keeps.
+func (m *move) put(at stand) ([]string, error) {
+	texts := map[string]string{}
+	for name, text := range m.files[at.Generation] {
+		if name != workdir.ComposeFile || !m.KeepCompose {
+			texts[name] = text
+		}
+	}
+	return m.Dir.WriteProject(texts)
+}
+
+// replace makes the containers of services as the files have them, and starts those that ran.
+func (m *move) replace(present, running []string) error {
+	ctx := m.hard
+	if slices.Contains(running, "server") {
+		m.leave()
+	}
+	if err := m.create(ctx, present...); err != nil {
+		return err
+	}
+	if slices.Contains(running, "scheduler") {
+		if err := m.oneScheduler(ctx); err != nil {
+			return err
+		}
+	}
+	return m.startAndWait(ctx, running)
+}
+
+func (m *move) startAndWait(ctx context.Context, services []string) error {
+	if len(services) == 0 {
+		return nil
+	}
+	if err := m.engine.Start(ctx, m.project, services...); err != nil {
+		return err
+	}
+	m.every = 0
+	if slices.Contains(services, "server") {
+		m.every = missedEvery
+	}
+	if err := m.waitHealthy(ctx, services); err != nil {
+		return err
+	}
+	if slices.Contains(services, "server") && !m.away.IsZero() && !m.worked {
+		seconds := m.Now().Sub(m.away).Round(time.Millisecond).Seconds()
+		m.outage = &seconds
+	}
+	return nil
+}
+
+// oneScheduler refuses to start the scheduler beside another one of this project.
+func (m *move) oneScheduler(ctx context.Context) error {
+	now, err := m.engine.Observe(ctx, m.options.Project, nil)
+	if err != nil {
+		return err
+	}
+	var alive []string
+	for _, c := range now.Containers {
+		if c.Service == "scheduler" && c.Alive() {
+			alive = append(alive, c.Name)
+		}
+	}
+	if len(alive) < 2 { // one is the container that was just made, and somebody else has started it
+		return nil
+	}
+	return fault.New(fault.Failed, fmt.Errorf("%d schedulers run already, in the containers %s: they run every transfer twice", len(alive), strings.Join(alive, ", ")),
+		"stop one with: docker stop "+alive[0])
+}
+
+// startOld starts what ran before, with the old files, and waits until it is healthy.
+func (m *move) startOld(ctx context.Context) error {
+	if err := m.putOld(ctx); err != nil {
+		return err
+	}
+	var present, running []string
+	for _, service := range applicationOrder {
+		if slices.Contains(m.Present, service) {
+			present = append(present, service)
+		}
+		if m.ran(service) {
+			running = append(running, service)
+		}
+	}
+	// a stop goes on in the engine when the process that asked for it was killed: it is waited for, or it would end
+	// what is started now
+	if err := m.stop(ctx, m.Halted, cutAfter); err != nil {
+		return err
+	}
+	resumeErr := m.resumeQueues(ctx)
+	if err := m.create(ctx, present...); err != nil {
+		return err
+	}
+	for _, service := range running { // one after the other, as in a start: the server first, the scheduler last
+		if err := m.startAndWait(ctx, []string{service}); err != nil {
+			return errors.Join(err, resumeErr)
+		}
+	}
+	return nil // also where a worker gave no answer: it was seen to serve its queues
+}
+
+// record makes the target what is installed.
+func (m *move) record(context.Context) error {
+	m.To.State.Changed = m.Now().UTC().Truncate(time.Second)
+	return m.Dir.SaveState(m.To.State)
+}
+
+func (m *move) unrecord(context.Context) error { return m.Dir.SaveState(m.From.State) }

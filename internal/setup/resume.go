@@ -1,0 +1,154 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"syncmaster-setup/internal/backup"
+	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/journal"
+	"syncmaster-setup/internal/probe"
+)
+
+// engineLimit is how long the way back waits for an engine that is being restarted.
+const engineLimit = 2 * time.Minute
+
+// Resume goes on with a move that was interrupted: forward, or on the way back where it had begun. hard ends a step at
+// work.
+func (s *Setup) Resume(ctx, hard context.Context) (MoveResult, error) {
+	return s.reopened(ctx, hard, "resume", func(m *move, record journal.Record) (MoveResult, error) {
+		if record.Backward {
+			return m.abandon(ctx)
+		}
+		return m.goOn(ctx, record)
+	})
+}
+
+// Abort takes back a move that was interrupted.
+func (s *Setup) Abort(ctx, hard context.Context) (MoveResult, error) {
+	return s.reopened(ctx, hard, "abort", func(m *move, _ journal.Record) (MoveResult, error) { return m.abandon(ctx) })
+}
+
+// reopened finds the interrupted move in the folder and hands it to do.
+func (s *Setup) reopened(ctx, hard context.Context, operation string, do func(*move, journal.Record) (MoveResult, error)) (result MoveResult, err error) {
+	unlock, err := s.Dir.Lock(operation, s.Now())
+	if err != nil {
+		return MoveResult{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	w, err := s.observeFolder()
+	if err != nil {
+		return MoveResult{}, err
+	}
+	if err := w.checkReopen(operation); err != nil {
+		return MoveResult{}, err
+	}
+	t, err := reopen(*w.open)
+	if err != nil {
+		return MoveResult{}, err
+	}
+	if err := backup.In(s.Dir.File(backups)).Sweep(); err != nil { // a part of a backup holds secrets, and is of no use
+		return MoveResult{}, err
+	}
+	engine, err := s.Connect(ctx)
+	if err != nil {
+		return MoveResult{}, err
+	}
+	if t.Fresh {
+		if operation == "abort" {
+			return MoveResult{}, fault.New(fault.Refused, fmt.Errorf("%s into %s was interrupted, and there is nothing to go back to", t.moving(), w.dir),
+				"go on with: syncmaster-setup resume --dir "+w.dir)
+		}
+		return s.fillFresh(ctx, hard, engine, t, journal.Continue(s.Dir.JournalStore(), *w.open, s.Now))
+	}
+	m, err := s.newMove(hard, engine, t)
+	if err != nil {
+		return MoveResult{}, err
+	}
+	m.journal = journal.Continue(s.Dir.JournalStore(), *w.open, s.Now)
+	end := m.keepLog(operation)
+	result, err = do(m, *w.open)
+	return result, end(err)
+}
+
+// checkReopen refuses where nothing can be gone on with.
+func (w world) checkReopen(operation string) error {
+	switch {
+	case w.open == nil && !w.installed:
+		return w.checkMovable(operation)
+	case w.open == nil:
+		return fault.New(fault.Refused, fmt.Errorf("nothing was interrupted in %s", w.dir), "")
+	case len(w.open.Ticket) == 0: // of an init, which goes on by itself
+		return w.checkJournal(operation)
+	}
+	return nil
+}
+
+// goOn carries out what is left of the plan. What only makes sure that nothing writes is done again where the database
+// or the files may still change: somebody may have started the stack meanwhile.
+func (m *move) goOn(ctx context.Context, record journal.Record) (MoveResult, error) {
+	if err := m.ready(ctx); err != nil {
+		return MoveResult{}, err
+	}
+	placed := record.Finished(placing)
+	if placed {
+		if err := m.standAt(m.To); err != nil {
+			return MoveResult{}, err
+		}
+	}
+	m.finished = func(step string) bool {
+		return record.Finished(step) && (placed || !slices.Contains([]string{m.quietName(), stopping}, step))
+	}
+	m.worked = true // the outage began before this run
+	return m.carryOut(ctx, m.Now())
+}
+
+// abandon takes everything back.
+func (m *move) abandon(ctx context.Context) (MoveResult, error) {
+	began := m.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backLimit)
+	defer cancel()
+	if err := m.goBack(ctx); err != nil {
+		return MoveResult{}, fault.New(fault.NotUndone, fmt.Errorf("the way back from %s failed at: %w%s", m.moving(), m.told(err), m.missed(ctx)), m.abortHint())
+	}
+	result := m.done(began)
+	result.Operation, result.To, result.Revision = "abort", m.From.State.Version, m.From.Revision
+	result.From = m.To.State.Version
+	return result, nil
+}
+
+// ready waits for an engine that is being restarted, and starts database and broker where a reboot left them stopped.
+func (m *move) ready(ctx context.Context) error {
+	err := probe.Wait(ctx, probe.Options{What: "the Docker Engine", Limit: engineLimit}, func(ctx context.Context) error {
+		_, err := m.engine.Host(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.load(ctx); err != nil {
+		return err
+	}
+	now, err := m.engine.Observe(ctx, m.options.Project, nil)
+	if err != nil {
+		return err
+	}
+	for _, service := range m.options.Infrastructure() {
+		if c, exists := now.Container(service); !exists || c.State == "running" {
+			continue
+		}
+		if err := m.engine.Start(ctx, m.project, service); err != nil {
+			return err
+		}
+	}
+	if err := m.withDatabase(ctx, func(db Database) error { _, err := db.Observe(ctx); return err }); err != nil {
+		return err
+	}
+	if _, exists := now.Container("rabbitmq"); exists || m.options.ExternalBroker {
+		return m.waitBroker(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"syncmaster-setup/internal/envfile"
+	"syncmaster-setup/internal/secret"
+	"syncmaster-setup/internal/stack"
+	"syncmaster-setup/internal/workdir"
+)
+
+// thorough is what doctor looks at beside what status does.
+type thorough struct {
+	peers    []stack.Peer
+	peersErr error
+	loose    []string
+	looseErr error
+	logBytes map[string]int64 // by service, where the file can be seen
+	held     []string         // ports of this install that others hold
+	goodKey  string           // generation whose key opens the stored credentials, where the present one does not
+}
+
+func (v *sight) lookThoroughly(ctx context.Context) {
+	v.loose, v.looseErr = v.setup.Dir.Loose()
+	v.disk = map[string]uint64{}
+	if free, err := v.setup.System.FreeBytes(v.setup.Dir.Existing()); err == nil {
+		v.disk["folder"] = free
+	}
+	v.writable = v.setup.Dir.Writable()
+	v.findKey()
+	if v.engine == nil {
+		return
+	}
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		v.peers, v.peersErr = ask(ctx, func(ctx context.Context) ([]stack.Peer, error) { return v.engine.Peers(ctx, v.options.Project) })
+	})
+	asking.Wait()
+	if v.host.Local {
+		if free, err := v.setup.System.FreeBytes(v.host.RootDir); err == nil { // the root of a VM's engine is not on this machine
+			v.disk["images"] = free
+		}
+		v.measureLogs()
+	}
+	v.findHolders()
+}
+
+// measureLogs reads the size of the files that the engine keeps for the containers. Only root may look there.
+func (v *sight) measureLogs() {
+	v.logBytes = map[string]int64{}
+	for _, c := range v.observed.Containers {
+		if c.Logs.Path == "" {
+			continue
+		}
+		if size, err := v.setup.System.FileBytes(c.Logs.Path); err == nil {
+			v.logBytes[c.Service] += size
+		}
+	}
+}
+
+// findHolders names who holds a port of a service that does not run.
+func (v *sight) findHolders() {
+	ports := v.fixedPorts()
+	owners := map[string]string{"server": "server", "UI": "frontend", "database": "db", "broker": "rabbitmq"}
+	for _, p := range v.published(&ports) {
+		if *p.port == 0 || v.runs(owners[p.what]) {
+			continue
+		}
+		if holder := v.setup.holder(&v.world, p.address, *p.port); holder != "" {
+			v.held = append(v.held, fmt.Sprintf("port %d of the %s is held by %s", *p.port, p.what, holder))
+		}
+	}
+}
+
+// findKey looks for the key that opens the stored credentials in earlier generations, where the present one does not.
+func (v *sight) findKey() {
+	if opensAll(secret.NewText(v.settings[fernetSetting]), v.database.tokens) {
+		return
+	}
+	for n := v.lastGen; n > 0; n-- {
+		kept, err := v.setup.Dir.Generation(n)
+		if err != nil {
+			continue
+		}
+		parsed, err := envfile.Parse(kept[workdir.AppEnvFile])
+		if err != nil {
+			continue
+		}
+		if key, has := parsed.Get(fernetSetting); has && opensAll(secret.NewText(key), v.database.tokens) {
+			v.goodKey = filepath.Join(workdir.StateDir, "generations", fmt.Sprintf("%04d", n), workdir.AppEnvFile)
+			return
+		}
+	}
+}
+
+// schedulers are the running containers that schedule this install's transfers.
+func (v *sight) schedulers() []string {
+	var names []string
+	for _, p := range v.peers {
+		ours := p.Project == v.options.Project && p.Service == "scheduler"
+		if (ours || strings.Contains(p.Image, "syncmaster-scheduler")) && !slices.Contains(names, p.Name) {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
