@@ -17,13 +17,16 @@ import (
 )
 
 const (
-	version = "0.2.5"
+	// version is what is started, and what is upgraded to from versionBefore.
+	version       = "0.2.5"
+	versionBefore = "0.2.4"
 	// prefix of the name of everything that the bench makes.
 	prefix = "smbench-"
 	// queue is the one in the sample files.
 	queue = "123-test_queue"
-	// healthyLimit bounds one start.
+	// healthyLimit bounds one start, turnLimit a turn of any method with what it prepares.
 	healthyLimit = 5 * time.Minute
+	turnLimit    = 2 * time.Hour
 	cleanLimit   = 2 * time.Minute
 )
 
@@ -37,14 +40,14 @@ type bench struct {
 	methods []*method
 }
 
-// method is one way to start the stack.
+// method is one way to do what is measured.
 type method struct {
 	key, title string
-	start      func(ctx context.Context, s *site) (measured, error)
+	turn       func(ctx context.Context, s *site) (measured, error)
 	rounds     []measured
 }
 
-// site is where one start happens: a project, an empty folder and free ports on this host.
+// site is where one turn happens: a project, an empty folder and free ports on this host.
 type site struct {
 	project string
 	dir     string
@@ -52,13 +55,20 @@ type site struct {
 	began   time.Time
 }
 
-// measured is one start.
+// measured is one turn.
 type measured struct {
-	took  time.Duration
-	marks []mark // what happened when
-	steps []mark // of init: what each step took
-	note  string // what a program returned that did not just succeed
-	peak  int64  // bytes of memory, of init
+	took   time.Duration
+	outage time.Duration // of the server, in an upgrade
+	told   time.Duration // the outage that the program itself tells
+	marks  []mark        // what happened when
+	steps  []mark        // of syncmaster-setup: what each step took
+	note   string        // what a program returned that did not just succeed
+	peak   int64         // bytes of memory, of syncmaster-setup
+
+	// of a migration: the time of the revisions alone, bytes that were logged, and how large the database was at most,
+	// alone and above what it was before
+	revisions        time.Duration
+	wal, disk, grown int64
 }
 
 // mark is something that happened, since the begin.
@@ -84,20 +94,60 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 			return nil, fmt.Errorf("looking for a program, which make bench builds: %w", err)
 		}
 	}
-	known := []*method{
-		{key: "init", title: "A  syncmaster-setup init", start: b.startInit},
-		{key: "floor", title: "B  by hand, the floor", start: b.startFloor},
-		{key: "compose", title: "C  docker compose up --wait", start: b.startSample},
+	return b, b.checkEngine(ctx)
+}
+
+// starts measures the first start.
+func (b *bench) starts(ctx context.Context) error {
+	err := b.choose(
+		&method{key: "init", title: "A  syncmaster-setup init", turn: b.observed(b.startInit)},
+		&method{key: "floor", title: "B  by hand, the floor", turn: b.observed(b.startFloor)},
+		&method{key: "compose", title: "C  docker compose up --wait", turn: b.observed(b.startSample)},
+	)
+	if err != nil {
+		return err
 	}
+	if err := b.play(ctx); err != nil {
+		return err
+	}
+	small, err := b.measureProgram(ctx)
+	if err != nil {
+		return err
+	}
+	b.print(os.Stdout, small)
+	return nil
+}
+
+// choose takes those of the methods that were asked for.
+func (b *bench) choose(known ...*method) error {
+	var names []string
 	for _, m := range known {
-		if slices.Contains(o.methods, m.key) {
+		names = append(names, m.key)
+		if len(b.wanted) == 0 || slices.Contains(b.wanted, m.key) {
 			b.methods = append(b.methods, m)
 		}
 	}
-	if len(b.methods) != len(o.methods) {
-		return nil, fmt.Errorf("-methods %v: known are init, floor and compose", o.methods)
+	for _, w := range b.wanted {
+		if !slices.Contains(names, w) {
+			return fmt.Errorf("-methods %s: known are %s", w, strings.Join(names, ", "))
+		}
 	}
-	return b, b.checkEngine(ctx)
+	return nil
+}
+
+// observed adds to a start what the engine knows of it.
+func (b *bench) observed(start func(context.Context, *site) (measured, error)) func(context.Context, *site) (measured, error) {
+	return func(ctx context.Context, s *site) (measured, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, healthyLimit, fmt.Errorf("not healthy after %s", healthyLimit))
+		defer cancel()
+		got, err := start(ctx, s)
+		if err != nil {
+			return measured{}, err
+		}
+		marks, err := b.observe(ctx, s)
+		got.marks = append(got.marks, marks...)
+		return got, err
+	}
 }
 
 // close removes what an interrupted round has left.
@@ -128,7 +178,7 @@ func (b *bench) play(ctx context.Context) error {
 	return nil
 }
 
-// once starts the stack from nothing and removes everything again.
+// once gives a method its turn on a site of its own and removes everything again.
 func (b *bench) once(ctx context.Context, m *method) (got measured, err error) {
 	s := &site{project: prefix + m.key}
 	if s.dir, err = os.MkdirTemp("", prefix); err != nil {
@@ -138,19 +188,14 @@ func (b *bench) once(ctx context.Context, m *method) (got measured, err error) {
 	if s.ports, err = freePorts(ctx); err != nil {
 		return measured{}, err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, healthyLimit, fmt.Errorf("not healthy after %s", healthyLimit))
+	limited, cancel := context.WithTimeoutCause(ctx, turnLimit, fmt.Errorf("not done after %s", turnLimit))
 	defer cancel()
 	unix.Sync() // what the last round wrote must not be written in this one
 	s.began = time.Now()
-	got, err = m.start(limited, s)
+	got, err = m.turn(limited, s)
 	if err != nil && ctx.Err() == nil {
 		err = errors.Join(err, b.lastWords(ctx, s))
 	}
-	if err != nil {
-		return measured{}, err
-	}
-	observed, err := b.observe(limited, s)
-	got.marks = append(got.marks, observed...)
 	return got, err
 }
 

@@ -26,11 +26,13 @@ const pause = 50 * time.Millisecond
 // ports are the published ones of one start.
 type ports struct{ server, ui, database, broker uint16 }
 
-// images that the stack of the release runs, as init names them.
+// images that the stacks of the releases run, as init names them.
 func (b *bench) images() []string {
 	list := []string{kit.Prefix + "/postgres:17", kit.Prefix + "/rabbitmq:4", kit.Prefix + "/rabbitmq:4.2"}
-	for _, role := range []string{"server", "scheduler", "worker", "ui"} {
-		list = append(list, kit.Prefix+"/mtsrus/syncmaster-"+role+":"+version)
+	for _, release := range []string{versionBefore, version} {
+		for _, role := range []string{"server", "scheduler", "worker", "ui"} {
+			list = append(list, kit.Prefix+"/mtsrus/syncmaster-"+role+":"+release)
+		}
 	}
 	return list
 }

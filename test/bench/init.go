@@ -16,46 +16,65 @@ import (
 	"syncmaster-setup/test/kit"
 )
 
-// stopLimit is how long a program may take to end after it was interrupted.
-const stopLimit = 30 * time.Second
+const (
+	// stopLimit is how long a program may take to end after it was interrupted.
+	stopLimit = 30 * time.Second
+	// longestLine that a program writes.
+	longestLine = 1 << 20
+)
 
 // startInit is method A: the time until the process has returned. Its events give the profile.
 func (b *bench) startInit(ctx context.Context, s *site) (measured, error) {
-	args := []string{"init", "--dir", s.dir, "--project-name", s.project, "--version", version, "--registry", kit.Prefix,
-		"--queue", queue, "--yes", "--output", "json"}
+	return b.install(ctx, s, version, "all")
+}
+
+// install runs init with one profile.
+func (b *bench) install(ctx context.Context, s *site, release, profile string) (measured, error) {
+	args := []string{"init", "--dir", s.dir, "--project-name", s.project, "--version", release, "--registry", kit.Prefix,
+		"--profile", profile, "--yes", "--output", "json"}
+	if profile == "all" {
+		args = append(args, "--queue", queue)
+	}
 	for _, p := range []struct {
 		flag string
 		port uint16
 	}{{"server", s.ports.server}, {"ui", s.ports.ui}, {"db", s.ports.database}, {"broker", s.ports.broker}} {
 		args = append(args, fmt.Sprintf("--%s-port=%d", p.flag, p.port))
 	}
-	cmd := command(ctx, b.binary, args...)
-	var problem, last bytes.Buffer
-	cmd.Stderr = &problem
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return measured{}, fmt.Errorf("connecting to init: %w", err)
-	}
-	var got measured
-	s.began = time.Now()
-	if err := cmd.Start(); err != nil {
-		return measured{}, fmt.Errorf("starting init: %w", err)
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		last.Reset()
-		last.Write(lines.Bytes())
-		got.hear(lines.Bytes(), time.Since(s.began))
-	}
-	err = cmd.Wait()
-	got.took = time.Since(s.began)
-	if err != nil {
-		return measured{}, fmt.Errorf("running init: %w: %s%s", err, last.Bytes(), problem.Bytes())
-	}
-	got.peak, err = peakMemory(cmd.ProcessState)
+	got, _, err := b.program(ctx, s, nil, args...)
 	return got, err
 }
 
-// hear takes one event of init.
+// program runs syncmaster-setup with --output json to its end, hears its events and returns its result object.
+func (b *bench) program(ctx context.Context, s *site, env []string, args ...string) (got measured, result []byte, err error) {
+	name := args[0]
+	cmd := command(ctx, b.binary, args...)
+	cmd.Env = append(cmd.Env, env...)
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return measured{}, nil, fmt.Errorf("connecting to %s: %w", name, err)
+	}
+	s.began = time.Now()
+	if err := cmd.Start(); err != nil {
+		return measured{}, nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Buffer(nil, longestLine); lines.Scan(); {
+		result = bytes.Clone(lines.Bytes())
+		got.hear(result, time.Since(s.began))
+	}
+	err = cmd.Wait()
+	got.took = time.Since(s.began)
+	if err = errors.Join(err, lines.Err()); err != nil {
+		return measured{}, nil, fmt.Errorf("running %s: %w: %s%s", name, err, result, problem.Bytes())
+	}
+	got.peak, err = peakMemory(cmd.ProcessState)
+	return got, result, err
+}
+
+// hear takes one event of syncmaster-setup.
 func (m *measured) hear(line []byte, at time.Duration) {
 	var event struct {
 		Event   string

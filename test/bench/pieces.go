@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"strings"
 
-	"github.com/moby/moby/api/pkg/stdcopy"
-	"github.com/moby/moby/client"
-
-	"syncmaster-setup/migrations"
 	"syncmaster-setup/test/kit"
 )
 
@@ -54,64 +48,10 @@ func (b *bench) pieces(s *site) ([]piece, error) {
 	}, nil
 }
 
-// schema is the SQL that brings an empty database to the head of the release: the files that init runs, and Alembic's
-// version table.
-func (b *bench) schema() (string, error) {
-	names, err := fs.Glob(migrations.FS, "*.up.sql")
-	if err != nil {
-		return "", fmt.Errorf("listing the migrations: %w", err)
-	}
-	var script strings.Builder
-	for _, name := range names {
-		if name[:4] > b.release.Head {
-			continue
-		}
-		text, err := migrations.FS.ReadFile(name)
-		if err != nil {
-			return "", fmt.Errorf("reading a migration: %w", err)
-		}
-		script.Write(append(text, '\n'))
-	}
-	script.WriteString("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));\n")
-	fmt.Fprintf(&script, "INSERT INTO alembic_version VALUES ('%s');\n", b.release.Head)
-	return script.String(), nil
-}
-
 // psql runs a script in one session and one transaction, in the database's container.
 func (f *floor) psql(ctx context.Context, script string) error {
 	f.mu.Lock()
 	id := f.ids["db"]
 	f.mu.Unlock()
-	made, err := f.api.ExecCreate(ctx, id, client.ExecCreateOptions{
-		Cmd: []string{"psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", user, "-f", "-"}, Env: []string{"PGPASSWORD=" + password},
-		AttachStdin: true, AttachStdout: true, AttachStderr: true,
-	})
-	if err != nil {
-		return fmt.Errorf("preparing psql: %w", err)
-	}
-	session, err := f.api.ExecAttach(ctx, made.ID, client.ExecAttachOptions{})
-	if err != nil {
-		return fmt.Errorf("starting psql: %w", err)
-	}
-	defer session.Close()
-	if _, err := session.Conn.Write([]byte(script)); err != nil {
-		return fmt.Errorf("writing to psql: %w", err)
-	}
-	if err := session.CloseWrite(); err != nil {
-		return fmt.Errorf("writing to psql: %w", err)
-	}
-	var out bytes.Buffer
-	if _, err := stdcopy.StdCopy(&out, &out, session.Reader); err != nil {
-		return fmt.Errorf("reading from psql: %w", err)
-	}
-	return until(ctx, "psql", func(ctx context.Context) error {
-		seen, err := f.api.ExecInspect(ctx, made.ID, client.ExecInspectOptions{})
-		switch {
-		case err != nil || seen.Running:
-			return fmt.Errorf("it has not ended: %w", err)
-		case seen.ExitCode != 0:
-			return fmt.Errorf("it ended with %d: %s", seen.ExitCode, out.String())
-		}
-		return nil
-	})
+	return f.exec(ctx, id, append(psql(user), "-1", "-f", "-"), strings.NewReader(script), nil)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -31,15 +30,14 @@ const (
 
 const megabyte = 1e6
 
-// print writes the result. A lost line of it is of no consequence.
+// print writes the result.
 func (b *bench) print(out io.Writer, p program) {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
-	say("\nRelease %s, all profiles, one queue, images present, %s.", version, time.Now().UTC().Format(time.DateOnly))
-	say("%d processors, Docker Engine %s, %s, load %s before, %d rounds interleaved.\n",
-		runtime.NumCPU(), b.engine, runtime.GOOS+"/"+runtime.GOARCH, b.load, b.rounds)
+	say := printTo(out)
+	say("\nRelease %s, all profiles, one queue, images present.", version)
+	b.machine(say)
 	say("%-30s %9s   %s", "Empty to all healthy, seconds", "median", "min – max")
 	for _, m := range b.methods {
-		say("%-30s %9.2f   %.2f – %.2f", m.title, seconds(median(m.times())), seconds(slices.Min(m.times())), seconds(slices.Max(m.times())))
+		say("%-30s %9.2f   %.2f – %.2f", m.title, seconds(median(m.of(took))), seconds(slices.Min(m.of(took))), seconds(slices.Max(m.of(took))))
 	}
 	for _, m := range b.methods {
 		for _, note := range m.notes() {
@@ -47,37 +45,20 @@ func (b *bench) print(out io.Writer, p program) {
 		}
 	}
 	say("\n%-30s %9s   %-15s %s", "Ratio", "median", "min – max", "goal")
-	b.ratio(say, "A / B", "floor", overFloor)
-	b.ratio(say, "A / C", "compose", underSample)
+	b.compare(say, "A / B", took, "init", "floor", overFloor)
+	b.compare(say, "A / C", took, "init", "compose", underSample)
 	b.small(say, p)
 	b.profile(say)
 }
 
-// ratio compares init with another method: the ratio of the medians, and the range of the ratios in one round.
-func (b *bench) ratio(say func(string, ...any), title, other string, goal float64) {
-	a, c := b.method("init"), b.method(other)
-	if a == nil || c == nil {
-		return
-	}
-	var each []float64
-	for i, took := range a.times() {
-		each = append(each, took.Seconds()/c.times()[i].Seconds())
-	}
-	of := median(a.times()).Seconds() / median(c.times()).Seconds()
-	say("%-30s %9.3f   %.3f – %.3f   ≤ %.3f  %s", title, of, slices.Min(each), slices.Max(each), goal, verdict(of <= goal))
-}
-
-func (b *bench) small(say func(string, ...any), p program) {
+func (b *bench) small(say printer, p program) {
 	say("\n%-30s %9s", "Small", "")
 	say("%-30s %6.1f MB   ≤ %.0f MB  %s", "binary", float64(p.size)/megabyte, maxSize/megabyte, verdict(float64(p.size) <= maxSize))
 	help := median(p.help)
 	say("%-30s %6d ms   ≤ %d ms  %s   (%d – %d ms)", "--help, median of 20", help.Milliseconds(), maxHelp.Milliseconds(), verdict(help <= maxHelp),
 		slices.Min(p.help).Milliseconds(), slices.Max(p.help).Milliseconds())
 	if m := b.method("init"); m != nil {
-		var peak int64
-		for _, r := range m.rounds {
-			peak = max(peak, r.peak)
-		}
+		peak := m.peak()
 		say("%-30s %6.1f MB   ≤ %.0f MB  %s   (the bench itself %.1f MB)", "peak memory of init", float64(peak)/megabyte, maxMemory/megabyte,
 			verdict(float64(peak) <= maxMemory), float64(p.own)/megabyte)
 	}
@@ -85,7 +66,7 @@ func (b *bench) small(say func(string, ...any), p program) {
 
 // profile says where the time goes: when each thing had happened, in seconds since the begin, and how long each step of
 // init took. Medians.
-func (b *bench) profile(say func(string, ...any)) {
+func (b *bench) profile(say printer) {
 	say("\n%-30s", "Happened after, seconds")
 	names := b.markNames()
 	header := fmt.Sprintf("%-30s", "")
@@ -100,20 +81,7 @@ func (b *bench) profile(say func(string, ...any)) {
 		}
 		say("%s", line)
 	}
-	m := b.method("init")
-	if m == nil {
-		return
-	}
-	say("\n%-40s %s", "Steps of init, seconds", "median")
-	for i, step := range m.rounds[0].steps {
-		var each []time.Duration
-		for _, r := range m.rounds {
-			if i < len(r.steps) {
-				each = append(each, r.steps[i].at)
-			}
-		}
-		say("%-40s %6.2f", step.name, seconds(median(each)))
-	}
+	b.steps(say, "init")
 }
 
 // markNames of all methods, in the order in which they happen with the first method that knows them.
@@ -145,18 +113,10 @@ func (b *bench) method(key string) *method {
 	return nil
 }
 
-func (m *method) times() []time.Duration {
-	var list []time.Duration
-	for _, r := range m.rounds {
-		list = append(list, r.took)
-	}
-	return list
-}
-
 // markTimes are the times of one mark; the end of the start has one in every round.
 func (m *method) markTimes(name string) []time.Duration {
 	if name == markAll {
-		return m.times()
+		return m.of(took)
 	}
 	var list []time.Duration
 	for _, r := range m.rounds {

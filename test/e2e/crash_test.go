@@ -24,23 +24,13 @@ type killPoint struct {
 	step int
 }
 
-// sample are the kill points that are always tried: files half written, containers half created, schema half migrated.
-var sample = []killPoint{{"in", 1}, {"before", 2}, {"in", 3}, {"in", 4}, {"after", 9}}
-
 // TestKillAtEveryStep kills init without mercy, and expects the next one to end healthy with the same secrets.
 func TestKillAtEveryStep(t *testing.T) {
-	points := sample
-	if everything {
-		points = nil
-		for step := 1; step <= freshSteps; step++ {
-			points = append(points, killPoint{"before", step}, killPoint{"in", step}, killPoint{"after", step})
-		}
-	}
-	for _, p := range points {
+	for _, p := range points(t, freshSteps, "init") {
 		t.Run(fmt.Sprintf("%s step %d", p.when, p.step), func(t *testing.T) {
 			t.Parallel()
 			s := newStack(t)
-			s.killAt(p)
+			s.killAt(p.killPoint)
 			secrets := s.secrets()
 			got := s.init(whole...).is(t, 0).says(t, "healthy")
 			s.mustBeHealthy(all...)

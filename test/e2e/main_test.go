@@ -1,7 +1,7 @@
 // Package e2e_test holds the scenarios: the built program against a real Docker Engine, the kit's images and the real
 // Compose CLI. Each test has one intent, checks the real state (containers, database rows, files) and waits for
-// conditions, never for time. SYNCMASTER_E2E_ALL=1 adds every release and every kill point; DOCKER_COMPOSE names
-// another Compose CLI. Everything that a test makes in the engine is of a project that begins with "sme2e-".
+// conditions, never for time. SYNCMASTER_E2E_ALL=1 adds every release, SYNCMASTER_E2E_MATRIX=1 every kill
+// point; DOCKER_COMPOSE names another Compose CLI. Everything that a test makes in the engine is of a project that begins with "sme2e-".
 package e2e_test
 
 import (
@@ -17,7 +17,7 @@ import (
 	"syncmaster-setup/test/kit"
 )
 
-// everything is set where all releases and kill points are wanted.
+// everything is set where all releases are wanted.
 var everything = os.Getenv("SYNCMASTER_E2E_ALL") != ""
 
 var (
@@ -52,7 +52,8 @@ func prepare(run func() int) (int, error) {
 		return 0, err
 	}
 	binary = filepath.Join(dir, "syncmaster-setup")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/syncmaster-setup")
+	// with the tags of the Makefile: it tests what is built there, and shares its cache
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs,grpcnotrace", "-o", binary, "./cmd/syncmaster-setup")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if err := loud(build); err != nil {
 		return 0, fmt.Errorf("building the program: %w", err)

@@ -154,8 +154,12 @@ func (s *stack) setting(file, name string) string {
 // query runs SQL in the database of the stack and returns the first column of the first row.
 func (s *stack) query(sql string) string {
 	s.t.Helper()
-	address := fmt.Sprintf("postgres://syncmaster:%s@127.0.0.1:%d/syncmaster", s.setting(".env", "POSTGRES_PASSWORD"), s.ports.db)
-	return query(s.t, address, sql)
+	return query(s.t, s.databaseAddress(), sql)
+}
+
+func (s *stack) databaseAddress() string {
+	s.t.Helper()
+	return fmt.Sprintf("postgres://syncmaster:%s@127.0.0.1:%d/syncmaster", s.setting(".env", "POSTGRES_PASSWORD"), s.ports.db)
 }
 
 func query(t *testing.T, address, sql string) string {
@@ -224,13 +228,17 @@ func (s *stack) snapshot() map[string]string {
 	return seen
 }
 
-// files lists the folder: modes, times and contents. The lock, which is written by every run, is left out.
+// files lists the folder: modes, times and contents. The lock and the runs' own logs, which every run writes, are
+// left out.
 func (s *stack) files() map[string]string {
 	s.t.Helper()
 	seen := map[string]string{}
 	err := filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || filepath.Base(path) == "lock" {
 			return err
+		}
+		if entry.IsDir() && filepath.Base(path) == "logs" {
+			return filepath.SkipDir
 		}
 		info, err := entry.Info()
 		if err != nil {
