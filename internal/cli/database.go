@@ -66,28 +66,42 @@ func (d openDatabase) Observe(ctx context.Context) (setup.DatabaseFacts, error) 
 	return found, nil
 }
 
-func (d openDatabase) Migrate(ctx context.Context, revision string, progress func(string)) ([]string, error) {
+func (d openDatabase) Migrate(ctx context.Context, revision string, progress func(string)) (done setup.Migrated, err error) {
 	p, err := d.Plan(ctx, revision)
 	if err != nil || len(p.Steps) == 0 { // at the goal: what an operator has added to the schema is not init's business
-		return nil, err
+		return done, err
 	}
 	result, err := d.DB.Migrate(ctx, p, func(at database.Progress) { progress("revision " + at.Revision) })
-	var applied []string
 	for _, step := range result.Applied {
-		applied = append(applied, step.Revision())
+		done.Revisions = append(done.Revisions, step.Revision())
 	}
-	return applied, err
+	done.Rewritten = tableNames(result.Rewritten)
+	return done, err
+}
+
+func (d openDatabase) Vacuum(ctx context.Context, tables []string) error {
+	var list []database.TableFacts
+	for _, name := range tables {
+		list = append(list, database.TableFacts{Name: name})
+	}
+	return d.DB.Vacuum(ctx, list, nil)
+}
+
+func tableNames(tables []database.TableFacts) []string {
+	var list []string
+	for _, t := range tables {
+		list = append(list, t.Name)
+	}
+	return list
 }
 
 func (d openDatabase) Losses(ctx context.Context, revision string) ([]string, error) {
 	p, err := d.Plan(ctx, revision)
-	var names []string
+	var lost []string
 	for _, step := range p.Steps {
-		for _, table := range step.Drops {
-			names = append(names, table.Name)
-		}
+		lost = append(lost, tableNames(step.Drops)...)
 	}
-	return names, err
+	return lost, err
 }
 
 func (d openDatabase) Tokens(ctx context.Context, n int) ([]string, error) {
@@ -101,7 +115,7 @@ func (d openDatabase) Forecast(ctx context.Context, revision string) (setup.Fore
 	}
 	f := setup.Forecast{Bytes: p.Disk(), Reversible: database.Reversible(p.From, p.To), Known: p.Drift.Known()}
 	for _, step := range p.Steps {
-		r := setup.Revision{ID: step.Revision.ID, Rows: step.Rows()}
+		r := setup.Revision{ID: step.Revision.ID, Rows: step.Rows(), Tables: tableNames(step.Rewrites)}
 		for _, t := range step.Rewrites {
 			r.Bytes += t.Bytes
 		}

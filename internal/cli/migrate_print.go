@@ -121,7 +121,7 @@ func (p *program) printMigrated(m *migrationRun) error {
 	if m.backup.Name != "" {
 		fmt.Fprintf(&b, "The deleted rows are in the backup %s\nThey come back with: %s\n", m.backup.Dir, m.restoreHint())
 	}
-	for _, w := range r.Warnings {
+	for _, w := range m.vacuum {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
 	return p.print("%s", b.String())
@@ -148,7 +148,7 @@ func (p *program) printMigratedJSON(m *migrationRun) error {
 		Backup   string    `json:"backup,omitempty"`
 		Known    string    `json:"known_drift,omitempty"`
 		Warnings []string  `json:"warnings,omitempty"`
-	}{"ok", m.at.String(), shown(m.result.From), shown(m.result.To), list, m.result.Took.Seconds(), m.backup.Dir, m.result.Drift.Known(), m.result.Warnings})
+	}{"ok", m.at.String(), shown(m.result.From), shown(m.result.To), list, m.result.Took.Seconds(), m.backup.Dir, m.result.Drift.Known(), m.vacuum})
 }
 
 // verdict says in one line how the schema compares with its revision.

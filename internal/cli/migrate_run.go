@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -104,6 +105,7 @@ type migrationRun struct {
 	plan   database.Plan
 	way    []fault.Problem // what is in the way of the plan's steps
 	result database.Result
+	vacuum []string // what went wrong with it; no harm is done
 
 	noBackup bool
 	backup   setup.BackupResult // that was made before rows are deleted
@@ -185,12 +187,16 @@ func (m *migrationRun) clear(p *program, beside, yes bool) error {
 func (m *migrationRun) run(c *cli.Context) (err error) {
 	progress := newSteps(m.report, m.plan)
 	progress.start()
-	m.result, err = m.db.Migrate(c.Context, m.plan, progress.show)
-	if err == nil {
-		return nil
+	if m.result, err = m.db.Migrate(c.Context, m.plan, progress.show); err != nil {
+		progress.failed()
+		return m.whereKept(partly(m.result, err))
 	}
-	progress.failed()
-	return m.whereKept(partly(m.result, err))
+	began := time.Now()
+	if err := m.db.Vacuum(c.Context, m.result.Rewritten, progress.show); err != nil {
+		m.vacuum = strings.Split(err.Error(), "\n")
+	}
+	m.result.Took += time.Since(began)
+	return nil
 }
 
 // partly says beside an error what was committed before it.

@@ -152,7 +152,11 @@ func TestRewrittenTablesAreVacuumed(t *testing.T) {
 	if p.Steps[0].Rows() < 9 || p.Bytes() == 0 || p.Disk() != 2*p.Bytes() || !p.Lossless() {
 		t.Errorf("plan: %d rows, %d bytes, lossless %v", p.Steps[0].Rows(), p.Bytes(), p.Lossless())
 	}
-	_, err = db.Migrate(t.Context(), p, func(e Progress) {
+	result, err := db.Migrate(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Vacuum(t.Context(), result.Rewritten, func(e Progress) {
 		if e.Phase == Vacuuming {
 			vacuumed = append(vacuumed, e.Table)
 		}

@@ -57,13 +57,15 @@ type Result struct {
 	From, To string // revision before and after; empty for none
 	Applied  []Applied
 	Took     time.Duration
-	Drift    Drift    // after a whole run
-	Warnings []string // what failed after the last revision without harm
+	Drift    Drift // after a whole run
+	// Rewritten tables have lost their visibility map and statistics: see [DB.Vacuum]
+	Rewritten []TableFacts
 }
 
 // Migrate carries a plan out: each revision in one transaction, in order. report, which may be nil, hears of every step.
 // The result tells what was committed, also beside an error; a cancelled context ends the run after rolling back the
-// revision under way. Another run or Alembic that did a part of the work meanwhile is no error.
+// revision under way. Another run or Alembic that did a part of the work meanwhile is no error. [DB.Vacuum] is left to
+// the caller, who may have a service to start first.
 func (db *DB) Migrate(ctx context.Context, p Plan, report func(Progress)) (Result, error) {
 	started := time.Now()
 	result := Result{From: p.From, To: p.From}
@@ -78,9 +80,7 @@ func (db *DB) Migrate(ctx context.Context, p Plan, report func(Progress)) (Resul
 	if err == nil {
 		err = unexpected(result.Drift)
 	}
-	if err == nil {
-		db.vacuum(ctx, p, report, &result)
-	}
+	result.Rewritten = p.rewritten(result.Applied)
 	result.Took = time.Since(started)
 	return result, err
 }
@@ -194,24 +194,35 @@ func (db *DB) ask(ctx context.Context) (revision string, err error) {
 	return drv.current, err
 }
 
-// vacuum brings back the visibility map and the statistics of rewritten tables, which their rewriting has thrown away.
-func (db *DB) vacuum(ctx context.Context, p Plan, report func(Progress), result *Result) {
+// rewritten returns the tables with rows that the revisions have written anew and that are still there.
+func (p Plan) rewritten(applied []Applied) []TableFacts {
+	var tables []TableFacts
 	for _, s := range p.Steps {
-		done := slices.ContainsFunc(result.Applied, func(a Applied) bool { return a.Revision() == s.Revision.ID })
+		done := slices.ContainsFunc(applied, func(a Applied) bool { return a.Revision() == s.Revision.ID })
 		for _, t := range s.Rewrites {
-			if !done || t.Rows == 0 || p.drops(t.Name) {
-				continue
-			}
-			started := time.Now()
-			if err := db.vacuumTable(ctx, t.Name); err != nil {
-				result.Warnings = append(result.Warnings, err.Error())
-				continue
-			}
-			if report != nil {
-				report(Progress{Phase: Vacuuming, Table: t.Name, Rows: t.Rows, Took: time.Since(started)})
+			if done && t.Rows > 0 && !p.drops(t.Name) {
+				tables = append(tables, t)
 			}
 		}
 	}
+	return tables
+}
+
+// Vacuum brings back the visibility map and the statistics of tables, which their rewriting has thrown away. It goes on
+// where one fails.
+func (db *DB) Vacuum(ctx context.Context, tables []TableFacts, report func(Progress)) error {
+	var errs []error
+	for _, t := range tables {
+		started := time.Now()
+		if err := db.vacuumTable(ctx, t.Name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if report != nil {
+			report(Progress{Phase: Vacuuming, Table: t.Name, Rows: t.Rows, Took: time.Since(started)})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (db *DB) vacuumTable(ctx context.Context, name string) error {

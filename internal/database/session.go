@@ -68,6 +68,19 @@ func tableHolders(ctx context.Context, conn *pgx.Conn) ([]Session, error) {
 		ORDER BY 5 DESC`)
 }
 
+// TableHolders names the sessions that have held a lock on a table of schema public for longer than a transaction of
+// SyncMaster takes: a revision that rewrites the table would wait for them.
+func (db *DB) TableHolders(ctx context.Context, longer time.Duration) ([]string, error) {
+	holders, err := tableHolders(ctx, db.conn)
+	var names []string
+	for _, s := range holders {
+		if s.Age > longer {
+			names = append(names, s.String())
+		}
+	}
+	return names, err
+}
+
 // lockHolders lists the sessions that hold an advisory lock of this database by its 64-bit key.
 func lockHolders(ctx context.Context, conn *pgx.Conn, key int64) ([]Session, error) {
 	return querySessions(ctx, conn, `SELECT `+sessionColumns+` FROM pg_stat_activity a

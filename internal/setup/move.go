@@ -51,7 +51,8 @@ type move struct {
 	files   map[int]map[string]string
 	away    time.Time // when the server was taken away, zero while it answers
 	outage  *float64
-	worked  bool // an earlier run took the server away, or the way back has begun: nothing is measured
+	known   Database // the session in which the database was seen to be the one that was looked at
+	worked  bool     // an earlier run took the server away, or the way back has begun: nothing is measured
 	// finished tells what an earlier run has done; nil for nothing
 	finished func(step string) bool
 }
@@ -139,6 +140,9 @@ func (m *move) plan() plan.Plan {
 		Undo: m.putOld, Back: "put the files of " + m.From.name() + " back in place",
 	})
 	m.startSteps(add)
+	if len(m.Rewritten) > 0 {
+		add(plan.Step{Name: "vacuum rewritten tables", Why: "visibility map and statistics of " + strings.Join(m.Rewritten, ", "), Do: m.vacuum})
+	}
 	add(plan.Step{Name: "record", Why: m.To.name() + " as what is installed", Do: m.record, Undo: m.unrecord,
 		Back: "record " + m.From.name() + " as what is installed"})
 	return p

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/report"
 	"syncmaster-setup/internal/workdir"
 )
@@ -27,6 +28,11 @@ func (m *move) platformOf() string { return m.options.Platform }
 
 // stopServer takes the server away; the outage begins.
 func (m *move) stopServer(ctx context.Context) error {
+	if !m.To.ImageMigrates && m.Restore == "" { // what can be done before is not done while the server is missed
+		if err := m.withDatabase(ctx, func(db Database) error { return m.readyToChange(ctx, db) }); err != nil {
+			return err
+		}
+	}
 	m.leave()
 	return m.halt(ctx, "server", 0)
 }
@@ -77,13 +83,62 @@ func (m *move) migrateTo(ctx context.Context) error {
 	})
 }
 
-// sameDatabase makes sure that it is still the database that was looked at.
-func (m *move) sameDatabase(ctx context.Context, db Database) error {
-	facts, err := db.Observe(ctx)
-	if err != nil {
+// readyToChange makes sure, while the server still answers, that the migration will not wait for a lock.
+func (m *move) readyToChange(ctx context.Context, db Database) error {
+	if err := m.sameDatabase(ctx, db); err != nil {
 		return err
 	}
-	return CheckIdentity(m.From.State.Database, facts.SystemIdentifier)
+	told := false
+	var held []string
+	err := probe.Wait(ctx, probe.Options{What: "locks on SyncMaster's tables", Limit: lockPatience}, func(ctx context.Context) error {
+		var err error
+		if held, err = db.TableHolders(ctx, lockAge); err != nil || len(held) == 0 {
+			return probe.Fatal(err)
+		}
+		if !told {
+			told = true
+			m.progress("waiting for a lock on a table; held by " + strings.Join(held, "; "))
+		}
+		return errLocked
+	})
+	if !errors.Is(err, errLocked) || ctx.Err() != nil {
+		return err
+	}
+	return fault.New(fault.Failed, fmt.Errorf("a table of SyncMaster is locked; held by %s", strings.Join(held, "; ")),
+		"end that session where nobody needs it, with: SELECT pg_terminate_backend(PID); then try again")
+}
+
+const (
+	// lockPatience is how long the server goes on while another session holds a lock.
+	lockPatience = 30 * time.Second
+	// lockAge is from when on a lock is not one of the server's own short transactions.
+	lockAge = 2 * time.Second
+)
+
+var errLocked = errors.New("a table is locked")
+
+// sameDatabase makes sure that it is still the database that was looked at, once in a session.
+func (m *move) sameDatabase(ctx context.Context, db Database) error {
+	if m.known == db {
+		return nil
+	}
+	facts, err := db.Observe(ctx)
+	if err == nil {
+		err = CheckIdentity(m.From.State.Database, facts.SystemIdentifier)
+	}
+	if err == nil {
+		m.known = db
+	}
+	return err
+}
+
+// vacuum is maintenance: where it fails, autovacuum does it later.
+func (m *move) vacuum(ctx context.Context) error {
+	err := m.withDatabase(ctx, func(db Database) error { return db.Vacuum(ctx, m.Rewritten) })
+	if err != nil {
+		m.Report.Report(report.Event{Kind: report.Warning, Text: m.told(err).Error()})
+	}
+	return nil
 }
 
 func (m *move) progress(text string) {
@@ -134,13 +189,17 @@ func (m *move) undoDatabase(ctx context.Context) error {
 	if err := m.closeDatabase(ctx); err != nil { // a session that was cut says nothing about the way back
 		m.db = nil
 	}
-	return m.withDatabase(ctx, func(db Database) error {
+	err := m.withDatabase(ctx, func(db Database) error {
 		if m.To.Revision < m.From.Revision { // of a rollback
 			_, err := db.Migrate(ctx, m.From.Revision, m.progress)
 			return err
 		}
 		return db.Back(ctx, m.From.Revision, m.progress)
 	})
+	if err != nil || len(m.Rewritten) == 0 {
+		return err
+	}
+	return m.vacuum(ctx)
 }
 
 // putNew puts the target's files in place.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -90,11 +91,28 @@ type Forecast struct {
 	Known      string // explains a known difference of the schema, empty for none
 }
 
+// tables returns those that are rewritten, each once.
+func (f Forecast) tables() []string {
+	var names []string
+	for _, r := range f.Revisions {
+		names = append(names, r.Tables...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Migrated is what Migrate has done.
+type Migrated struct {
+	Revisions []string // that were applied
+	Rewritten []string // tables
+}
+
 // Revision is one revision that is applied, or taken back.
 type Revision struct {
-	ID    string `json:"revision"`
-	Rows  int64  `json:"rows"`  // that are rewritten, estimate
-	Bytes int64  `json:"bytes"` // that are rewritten
+	ID     string   `json:"revision"`
+	Rows   int64    `json:"rows"`  // that are rewritten, estimate
+	Bytes  int64    `json:"bytes"` // that are rewritten
+	Tables []string `json:"-"`     // that are rewritten
 }
 
 // Transfer is a run of a transfer that the database holds for one in progress.
@@ -113,8 +131,10 @@ type Row struct {
 // Database is one open database.
 type Database interface {
 	Observe(ctx context.Context) (DatabaseFacts, error)
-	// Migrate brings the schema to a revision and returns the revisions it applied.
-	Migrate(ctx context.Context, revision string, progress func(string)) ([]string, error)
+	// Migrate brings the schema to a revision.
+	Migrate(ctx context.Context, revision string, progress func(string)) (Migrated, error)
+	// Vacuum brings back what the rewriting of tables has thrown away: visibility map and statistics.
+	Vacuum(ctx context.Context, tables []string) error
 	// Forecast tells what Migrate would do, or everything that forbids it.
 	Forecast(ctx context.Context, revision string) (Forecast, error)
 	// Back takes revisions back, and refuses where that would lose rows.
@@ -128,6 +148,8 @@ type Database interface {
 	Losses(ctx context.Context, revision string) ([]string, error)
 	// Tokens returns up to n stored credentials in their encrypted form.
 	Tokens(ctx context.Context, n int) ([]string, error)
+	// TableHolders names the sessions that have held a lock on a table for longer.
+	TableHolders(ctx context.Context, longer time.Duration) ([]string, error)
 	// SessionsFrom counts the client sessions from an address.
 	SessionsFrom(ctx context.Context, address netip.Addr) (int, error)
 	// Queues returns SyncMaster's queues in the order of their slugs; none where there is no schema yet.

@@ -58,12 +58,15 @@ func (r *run) migrate(ctx context.Context) error {
 		if r.imageMigrates() {
 			return r.migrateByImage(ctx)
 		}
-		applied, err := db.Migrate(ctx, r.head(), func(text string) {
+		done, err := db.Migrate(ctx, r.head(), func(text string) {
 			r.Report.Report(report.Event{Kind: report.Progress, Text: text})
 		})
 		r.result.Revision = r.head()
-		r.result.Changed = r.result.Changed || len(applied) > 0
-		return err
+		r.result.Changed = r.result.Changed || len(done.Revisions) > 0
+		if err != nil {
+			return err
+		}
+		return db.Vacuum(ctx, done.Rewritten)
 	})
 }
 

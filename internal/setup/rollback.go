@@ -126,6 +126,7 @@ func (u *upgrade) decideReturn(ctx context.Context, s *Setup, o RollbackOptions,
 	}
 	t.Pending = true
 	if u.facts.Revision > t.To.Revision && !t.From.ImageMigrates && u.forecastBack(ctx, s, t.To.Revision) == nil {
+		t.Rewritten = u.forecast.tables()
 		p.Database = fmt.Sprintf("goes back from revision %s to %s, with everything that was written since", u.facts.Revision, t.To.Revision)
 		return u.warnUnknown(ctx, s, p)
 	}

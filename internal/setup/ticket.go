@@ -35,8 +35,9 @@ type ticket struct {
 	Present      []string      `json:"present"` // application services that have a container
 	Running      []string      `json:"running"` // those of them that ran: no others are started
 	Pull         []string      `json:"pull,omitempty"`
-	Pending      bool          `json:"pending"`           // the database changes
-	Offline      bool          `json:"offline,omitempty"` // the backup is taken when nothing writes any more
+	Pending      bool          `json:"pending"`             // the database changes
+	Rewritten    []string      `json:"rewritten,omitempty"` // tables, by that change
+	Offline      bool          `json:"offline,omitempty"`   // the backup is taken when nothing writes any more
 	NoBackup     bool          `json:"no_backup,omitempty"`
 	KeepCompose  bool          `json:"keep_compose,omitempty"`
 	Restore      string        `json:"restore,omitempty"` // backup whose database takes the place of the one that is there

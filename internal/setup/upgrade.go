@@ -146,7 +146,7 @@ const standNote = "stand.json"
 func (u *upgrade) ticket(o UpgradeOptions) ticket {
 	t := ticket{
 		Operation: opUpgrade, Present: u.present, Running: u.running, Pull: u.missing(),
-		Pending:  u.byImage() || len(u.forecast.Revisions) > 0,
+		Pending: u.byImage() || len(u.forecast.Revisions) > 0, Rewritten: u.forecast.tables(),
 		NoBackup: o.NoBackup, KeepCompose: u.merge.keepsCompose, Drain: o.Drain, DrainOrAbort: o.DrainOrAbort, Limit: o.Limit,
 		// later ones were laid aside by a run that was killed before it began
 		From: stand{Generation: u.state.Generation + 1, Revision: u.facts.Revision, State: u.state},

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/moby/moby/client"
@@ -147,6 +150,55 @@ func (s *stack) session() *pgx.Conn {
 	}
 	s.t.Cleanup(func() { _ = conn.Close(context.Background()) }) // closed already, as a rule
 	return conn
+}
+
+// lockYoung holds a lock on a table until it is released, by one short transaction after another, as traffic does. It
+// stays with the last one as soon as somebody waits for the table.
+func (s *stack) lockYoung(table, mode string) (release func()) {
+	s.t.Helper()
+	ctx, end := context.WithCancel(s.t.Context())
+	var renewing sync.WaitGroup
+	take := func() (*pgx.Conn, error) {
+		conn, err := pgx.Connect(ctx, s.databaseAddress())
+		if err != nil {
+			return nil, err
+		}
+		if _, err := conn.Exec(ctx, "SET lock_timeout = 200; BEGIN; LOCK TABLE "+table+" IN "+mode+" MODE"); err != nil {
+			return nil, errors.Join(err, conn.Close(ctx))
+		}
+		return conn, nil
+	}
+	held, err := take()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	renewing.Go(func() {
+		for pause(ctx, 500*time.Millisecond) {
+			next, err := take()
+			if err != nil {
+				return
+			}
+			_ = held.Close(ctx) // the lock ends with the session either way
+			held = next
+		}
+	})
+	release = func() {
+		end()
+		renewing.Wait()
+		_ = held.Close(context.Background())
+	}
+	s.t.Cleanup(release)
+	return release
+}
+
+// pause reports whether ctx goes on after a while.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // lock takes a lock on a table until it is released.

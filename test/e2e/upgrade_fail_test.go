@@ -35,7 +35,7 @@ var sabotages = []sabotage{
 	},
 	{name: "worker-tells-all", arrange: breaks("worker", "env"), says: []string{"worker", "SYNCMASTER__", "****"}, silent: true},
 	{name: "revision-refused", arrange: guarded("true"), says: []string{"no change of tables on Fridays", "0012"}},
-	{name: "table-locked", arrange: locked("public.connection", "ACCESS SHARE"), says: []string{"0012", "lock"}},
+	{name: "table-locked", arrange: locked("public.connection", "ACCESS SHARE"), says: []string{"stop server", "locked"}},
 	{name: "dump-killed", arrange: bigTable, during: killDump, says: []string{"pg_dump"}},
 	{name: "backup-disk-full", arrange: smallBackups, during: fillBackups, says: []string{"no space left on device"}},
 }
@@ -104,7 +104,7 @@ func (s *stack) mustAbort(images privateRegistry, before map[string]string) {
 // come back. The upgrade ends in one of the two releases, and no two schedulers run at once.
 func (s *stack) mustEndWithCompose() {
 	s.t.Helper()
-	release := s.lock("public.connection", "ACCESS SHARE")
+	release := s.lockYoung("public.connection", "ACCESS SHARE")
 	p := begin(s.t, s.on("upgrade", "--to", "0.2.5"))
 	s.waitForLock("ALTER TABLE")
 	cmd := exec.Command(composeCLI, "up", "-d")
