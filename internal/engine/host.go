@@ -63,12 +63,17 @@ func (e *Engine) Host(ctx context.Context) (Host, error) {
 		RootDir:       info.Info.DockerRootDir,
 		StorageDriver: info.Info.Driver,
 		Address:       address,
-		Local:         strings.HasPrefix(address, "unix://") || strings.HasPrefix(address, "npipe:////./"),
+		Local:         local(address),
 		Clock:         clock,
 		Rootless:      slices.Contains(info.Info.SecurityOptions, "name=rootless"),
 	}
 	host.ProxyVariables, host.NoProxy = e.proxies(address)
 	return host, nil
+}
+
+// local reports whether an engine's address is a socket or named pipe of this machine.
+func local(address string) bool {
+	return strings.HasPrefix(address, "unix://") || strings.HasPrefix(address, "npipe:////./")
 }
 
 func (e *Engine) proxies(address string) (names []string, noProxy string) {

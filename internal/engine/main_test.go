@@ -27,6 +27,9 @@ const testImage = "smeng.localhost/program:1"
 // childHost tells a child process of the tests to try a connection and say what came of it.
 const childHost = "SMENG_CHILD_HOST"
 
+// childImage tells a child process of the tests to ask how large the image with a digest of zeros is.
+const childImage = "SMENG_CHILD_IMAGE"
+
 // engineAPI is a plain client for looking at what the package under test has done, program the compiled program.
 var (
 	engineAPI *client.Client
@@ -37,6 +40,14 @@ func TestMain(m *testing.M) {
 	if host := os.Getenv(childHost); host != "" {
 		_, err := engine.New(context.Background(), engine.Options{Host: host})
 		_, _ = fmt.Fprintf(os.Stdout, "%v\n%v\n%d\n", err, fault.HintOf(err), fault.CodeOf(err))
+		return
+	}
+	if ref := os.Getenv(childImage); ref != "" {
+		e, err := engine.New(context.Background(), engine.Options{})
+		if err != nil {
+			log.Panicln(err)
+		}
+		_, _ = fmt.Fprintln(os.Stdout, e.DownloadBytes(context.Background(), map[string]string{ref: zeros}, here))
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)

@@ -85,11 +85,17 @@ func TestCredentialsOfTheDockerClient(t *testing.T) {
 	if !errors.Is(err, engine.ErrUnauthorized) {
 		t.Errorf("without credentials: %v", err)
 	}
-	auth := base64.StdEncoding.EncodeToString([]byte("smeng:" + r.password))
-	clientConfig(t, `{"auths":{"`+r.address+`":{"auth":"`+auth+`"}}}`)
+	logIn(t, r)
 	e := connect(t)
 	must(t, checked(e.CheckPull(t.Context(), r.ref("private"), here)))
 	must(t, e.Pull(t.Context(), []string{r.ref("private")}, here, nil))
+}
+
+// logIn gives the docker client the registry's password.
+func logIn(t *testing.T, r *registry) {
+	t.Helper()
+	auth := base64.StdEncoding.EncodeToString([]byte("smeng:" + r.password))
+	clientConfig(t, `{"auths":{"`+r.address+`":{"auth":"`+auth+`"}}}`)
 }
 
 // TestPullSurvivesACutConnection cuts a layer once, which the engine itself repeats after five seconds, and the

@@ -27,7 +27,10 @@ type registry struct {
 	faults    map[string]int      // path → how many more requests are cut half-way
 	status    map[string]int      // path → answer
 	requests  map[string]int
-	password  string // of the user "smeng", where the registry wants one
+	redirects map[string]string // path → address of another registry
+	password  string            // of the user "smeng", where the registry wants one
+	tokens    bool              // it wants a token instead, which that password gets
+	seen      int               // requests with credentials of any kind
 }
 
 type manifest struct {
@@ -53,7 +56,7 @@ func startRegistry(t *testing.T) *registry {
 	t.Helper()
 	r := &registry{
 		blobs: map[string][]byte{}, manifests: map[string]manifest{},
-		faults: map[string]int{}, status: map[string]int{}, requests: map[string]int{},
+		faults: map[string]int{}, status: map[string]int{}, requests: map[string]int{}, redirects: map[string]string{},
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -133,6 +136,9 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		r.faults[path]--
 	}
 	status := r.status[path]
+	if request.Header.Get("Authorization") != "" {
+		r.seen++
+	}
 	r.mu.Unlock()
 	rest, isManifest := strings.CutPrefix(path, "smeng/app/manifests/")
 	digest, isBlob := strings.CutPrefix(path, "smeng/app/blobs/")
@@ -143,9 +149,13 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="smeng"`)
 		}
 		refuse(w, status, map[int]string{401: "UNAUTHORIZED", 403: "DENIED", 503: "UNAVAILABLE"}[status])
+	case path == "/token":
+		r.giveToken(w, request)
 	case r.password != "" && !r.known(request):
-		w.Header().Set("WWW-Authenticate", `Basic realm="smeng"`)
+		w.Header().Set("WWW-Authenticate", r.challenge())
 		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+	case r.redirects[path] != "":
+		http.Redirect(w, request, "http://"+r.redirects[path]+request.URL.Path, http.StatusTemporaryRedirect)
 	case path == "":
 		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	case isManifest && known:
@@ -162,10 +172,34 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// known reports whether a request carries the user "smeng" and the registry's password.
+// known reports whether a request carries the user "smeng" and the registry's password, or the token for them.
 func (r *registry) known(request *http.Request) bool {
+	if r.tokens {
+		return request.Header.Get("Authorization") == "Bearer token of "+r.password
+	}
 	user, password, _ := request.BasicAuth()
 	return user == "smeng" && password == r.password
+}
+
+func (r *registry) challenge() string {
+	if r.tokens {
+		return fmt.Sprintf(`Bearer realm="http://%s/token",service="smeng",scope="repository:smeng/app:pull"`, r.address)
+	}
+	return `Basic realm="smeng"`
+}
+
+// giveToken answers as token servers do: a GET with the password in its header, or a POST with it in a form.
+func (r *registry) giveToken(w http.ResponseWriter, request *http.Request) {
+	user, password, _ := request.BasicAuth()
+	if request.Method == http.MethodPost {
+		user, password = request.PostFormValue("username"), request.PostFormValue("password")
+	}
+	if user != "smeng" || password != r.password {
+		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"token":"token of %[1]s","access_token":"token of %[1]s","expires_in":60}`, password)
 }
 
 // serve answers with the content, or the range of it that is asked for.
