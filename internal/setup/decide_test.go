@@ -79,6 +79,11 @@ func TestRefusals(t *testing.T) {
 		{"little space for images", none, func(w *world) {
 			w.disk["images"] = gibibyte / 2
 		}, "/var/lib/docker of the engine has 512.0 MiB free, images and data need 1.0 GiB", "docker image prune"},
+		{"little space for images of known sizes", none, func(w *world) {
+			delete(w.observed.Images, "postgres:17")
+			delete(w.observed.Images, "rabbitmq:4.2")
+			w.download, w.disk["images"] = map[string]int64{"postgres:17": 100 << 20}, 2*gibibyte-200*mebibyte
+		}, "/var/lib/docker of the engine has 1.8 GiB free, images and data need 1.9 GiB", "docker image prune"},
 		{"little space for files", none, func(w *world) { w.disk["folder"] = mebibyte }, "/srv/install has 1.0 MiB free", ""},
 		{"read-only folder", none, func(w *world) { w.writable = errors.New("permission denied") }, "permission denied", "--dir"},
 		{"image of another platform", none, func(w *world) {

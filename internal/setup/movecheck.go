@@ -61,12 +61,7 @@ func (u *upgrade) checkTargetImages(p *fault.Problems) { u.then().checkImages(p)
 
 // checkDisk refuses where images, backup and rewritten tables would fill a disk.
 func (u *upgrade) checkDisk(o UpgradeOptions, p *fault.Problems) {
-	engineNeeds, backupNeeds := uint64(u.forecast.Bytes), spaceForFiles //nolint:gosec // a size is not negative
-	for _, service := range u.movedServices() {
-		if _, present := u.observed.Images[u.targetImage(service)]; !present {
-			engineNeeds += imageSpace[service]
-		}
-	}
+	engineNeeds, backupNeeds := uint64(u.forecast.Bytes)+u.then().spaceForImages(u.movedServices()), spaceForFiles //nolint:gosec // a size is not negative
 	if !o.NoBackup {
 		backupNeeds += uint64(u.size) //nolint:gosec // a size is not negative
 	}

@@ -46,10 +46,11 @@ type MovePlan struct {
 
 // PlannedImage is one image of the target.
 type PlannedImage struct {
-	Ref     string `json:"ref"`
-	Present bool   `json:"present"`
-	Digest  string `json:"digest,omitempty"`
-	Bytes   int64  `json:"bytes,omitempty"` // of a present one
+	Ref      string `json:"ref"`
+	Present  bool   `json:"present"`
+	Digest   string `json:"digest,omitempty"`
+	Bytes    int64  `json:"bytes,omitempty"`          // of a present one
+	Download int64  `json:"download_bytes,omitempty"` // of one to pull, at most; 0 where that is not known
 }
 
 // PlannedSetting is what happens to one setting.
@@ -112,7 +113,7 @@ func (p *MovePlan) addImage(ref string, w world) {
 		return
 	}
 	image, present := w.observed.Images[ref]
-	planned := PlannedImage{Ref: ref, Present: present, Bytes: image.Bytes, Digest: w.offered[ref]}
+	planned := PlannedImage{Ref: ref, Present: present, Bytes: image.Bytes, Digest: w.offered[ref], Download: w.download[ref]}
 	if len(image.RepoDigests) > 0 {
 		_, planned.Digest, _ = strings.Cut(image.RepoDigests[0], "@")
 	}

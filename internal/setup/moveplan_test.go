@@ -221,7 +221,7 @@ func TestPlanText(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	p := MovePlan{
 		From: "0.2.4", To: "0.3.2", Through: []string{"0.2.5", "0.3.2"},
-		Images:    []PlannedImage{{Ref: "a:1", Present: true, Bytes: 3 << 20, Digest: "sha256:0123456789abcdef"}, {Ref: "b:1"}},
+		Images:    []PlannedImage{{Ref: "a:1", Present: true, Bytes: 3 << 20, Digest: "sha256:0123456789abcdef"}, {Ref: "b:1", Digest: "sha256:0123456789abcdef", Download: 5 << 20}, {Ref: "c:1", Digest: "sha256:0123456789abcdef"}},
 		Settings:  []PlannedSetting{{release.Renamed, "0.3.0", "OLD", "NEW", "", "its new name"}, {release.Dropped, "0.3.0", "GONE", "", "", "not read any more"}},
 		Revisions: []PlannedRevision{{Revision{ID: "0012", Rows: 5, Bytes: 1 << 20}, 0.1}},
 		Running:   []Transfer{{Run: 7, Name: "nightly", Started: now.Add(-time.Minute)}, {Run: 8}},
@@ -230,7 +230,8 @@ func TestPlanText(t *testing.T) {
 	}
 	const want = `releases   0.2.4 → 0.2.5 → 0.3.2
 images     a:1  (here, 3.0 MiB, sha256:0123456789ab)
-           b:1  (to pull)
+           b:1  (to pull, at most 5.0 MiB, sha256:0123456789ab)
+           c:1  (to pull, size unknown, sha256:0123456789ab)
 settings   OLD becomes NEW (its new name, since 0.3.0)
            GONE is dropped (not read any more, since 0.3.0)
 database   revision 0012, 1.0 MiB of about 5 rows to rewrite, about 0.1 s

@@ -67,9 +67,12 @@ func (p MovePlan) Text(now time.Time) string {
 
 func (i PlannedImage) note() string {
 	const shown = len("sha256:") + 12 // as docker prints it
-	facts := []string{"to pull"}
-	if i.Present {
+	facts := []string{"to pull", "size unknown"}
+	switch {
+	case i.Present:
 		facts = []string{"here", report.Bytes(i.Bytes)}
+	case i.Download > 0:
+		facts[1] = "at most " + report.Bytes(i.Download)
 	}
 	if len(i.Digest) > shown {
 		facts = append(facts, i.Digest[:shown])

@@ -23,6 +23,9 @@ type Engine interface {
 	Observe(ctx context.Context, project string, images []string) (stack.Observed, error)
 	// CheckPull returns the digest of an image in its registry, or why it cannot be pulled for a platform.
 	CheckPull(ctx context.Context, ref, platform string) (digest string, err error)
+	// DownloadBytes returns what pulling images downloads at most, by reference; digests are those of CheckPull. What
+	// their registries do not tell soon is left out.
+	DownloadBytes(ctx context.Context, digests map[string]string, platform string) map[string]int64
 	Pull(ctx context.Context, refs []string, platform string, progress func(done, total int64)) error
 	// Create makes the services' containers equal to the project, replacing those that differ; it starts none.
 	Create(ctx context.Context, project *types.Project, services ...string) error

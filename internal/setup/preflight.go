@@ -19,10 +19,6 @@ const (
 	mebibyte = uint64(1) << 20
 	gibibyte = uint64(1) << 30
 
-	// spaceForData is what an empty database, a broker and their logs take in the first weeks.
-	spaceForData = 1 * gibibyte
-	// spaceForFiles is what a few generations of the install folder take.
-	spaceForFiles = 16 * mebibyte
 	// leastMemory is below what PostgreSQL, RabbitMQ and the Python services need to start.
 	leastMemory = 1 * gibibyte
 	// memoryForTransfers lets a worker run one Spark session beside them.
@@ -104,29 +100,6 @@ func (w world) checkImages(p *fault.Problems) {
 		}
 		p.Add(what, hint)
 	}
-}
-
-// checkSpace refuses where images and data would fill a disk. The sizes of images are estimates from above.
-func (w world) checkSpace(p *fault.Problems) {
-	need := spaceForData
-	for _, service := range w.services() {
-		if _, present := w.observed.Images[w.image(service)]; !present {
-			need += imageSpace[service]
-		}
-	}
-	if free, known := w.disk["images"]; known && free < need {
-		p.Add(fmt.Sprintf("%s of the engine has %s free, images and data need %s", w.host.RootDir, size(free), size(need)),
-			"free some space there, for example with: docker image prune")
-	}
-	if free, known := w.disk["folder"]; known && free < spaceForFiles {
-		p.Add(fmt.Sprintf("%s has %s free, the install's files need %s", w.dir, size(free), size(spaceForFiles)), "")
-	}
-}
-
-// imageSpace is the unpacked size of each service's image, rounded up; the worker's carries Spark and its jars.
-var imageSpace = map[string]uint64{
-	"db": gibibyte / 2, "rabbitmq": gibibyte / 2, "server": gibibyte, "scheduler": gibibyte / 4,
-	"worker": 3 * gibibyte, "frontend": gibibyte / 8,
 }
 
 // checkExternal refuses an external database that this release or this key cannot work with.

@@ -109,6 +109,10 @@ func TestUpgradeChecks(t *testing.T) {
 		"no space for the backup": {"0.3.2", with, func(u *upgrade) { u.disk["backups"], u.size = 2*mebibyte, 10<<20 }, []string{"/srv/install/backups has 2.0 MiB free, the backup needs up to 26.0 MiB"}},
 		"no space, without":       {"0.3.2", without, func(u *upgrade) { u.disk["backups"], u.size = 20*mebibyte, 100<<20 }, nil},
 		"no space for tables":     {"0.3.2", with, func(u *upgrade) { u.disk["images"], u.forecast.Bytes = 1<<20, 10<<20 }, []string{"/var/lib/docker of the engine has 1.0 MiB free, images and rewritten tables need up to 10.0 MiB"}},
+		"no space for an image": {"0.3.2", with, func(u *upgrade) {
+			delete(u.observed.Images, u.targetImage("server"))
+			u.disk["images"], u.download = 1<<20, map[string]int64{u.targetImage("server"): 3 << 20}
+		}, []string{"/var/lib/docker of the engine has 1.0 MiB free, images and rewritten tables need up to 12.0 MiB"}},
 		"no image": {"0.3.2", with, func(u *upgrade) {
 			u.observed.Images = nil
 			u.texts = map[string]string{workdir.EnvFile: "VERSION=0.3.1\nCOMPOSE_PROFILES=worker\nWORKER_QUEUES=1-etl\n", workdir.AppEnvFile: u.texts[workdir.AppEnvFile]}

@@ -77,7 +77,8 @@ func (s *Setup) observeStack(ctx context.Context, engine Engine, u *upgrade) err
 	if err := s.observeHost(ctx, &then, engine); err != nil {
 		return err
 	}
-	u.host, u.observed, u.disk, u.unpullable, u.offered = then.host, then.observed, then.disk, then.unpullable, then.offered
+	u.host, u.observed, u.disk = then.host, then.observed, then.disk
+	u.unpullable, u.offered, u.download = then.unpullable, then.offered, then.download
 	u.writable, u.shadowed = then.writable, then.shadowed
 	for _, service := range applicationOrder {
 		c, exists := u.observed.Container(service)

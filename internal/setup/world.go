@@ -40,6 +40,7 @@ type world struct {
 	busy       map[portKey]string
 	unpullable map[string]error
 	offered    map[string]string // digests, in their registry, of images that are not present
+	download   map[string]int64  // bytes that these are at most to download, where their registry tells
 	writable   error
 	shadowed   []string // variables of .env that the environment overrides
 }
@@ -203,10 +204,13 @@ func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error 
 		if _, present := w.observed.Images[ref]; present {
 			continue
 		}
-		if w.offered[ref], err = engine.CheckPull(ctx, ref, w.platform()); err != nil {
+		if digest, err := engine.CheckPull(ctx, ref, w.platform()); err != nil {
 			w.unpullable[ref] = err
+		} else {
+			w.offered[ref] = digest
 		}
 	}
+	w.download = engine.DownloadBytes(ctx, w.offered, w.platform())
 	for _, name := range composeVariables {
 		if s.System.Getenv(name) != "" {
 			w.shadowed = append(w.shadowed, name)

@@ -1,15 +1,17 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 )
 
-// TestUpgradeWithoutNetwork loses the registry in the middle of a pull. The stack runs on as it is, and the upgrade
-// works when the network is back.
+// TestUpgradeWithoutNetwork shows what is to be pulled, and loses the registry in the middle of it. The stack runs on as
+// it is, and the upgrade works when the network is back.
 func TestUpgradeWithoutNetwork(t *testing.T) {
 	t.Parallel()
 	server := strings.TrimSuffix(uniqueName(), ".localhost") + "/" + imageOf("server", "0.2.5")
@@ -23,6 +25,9 @@ func TestUpgradeWithoutNetwork(t *testing.T) {
 	s.query(seed(s.token()))
 	before, containers := s.stand(), s.identities()
 
+	s.transcript("plan-to-pull", s.do("upgrade", "--to", "0.2.5", "--dry-run"), images.name, "registry.example.com")
+	s.mustKnowDownload(images.name+"/"+imageOf("server", "0.2.5"), payload)
+
 	line.cutAfter(payload / 4)
 	got := s.do("upgrade", "--to", "0.2.5")
 	s.mustBeBack(got, undone, before).says(t, "pull", imageOf("server", "0.2.5"))
@@ -32,6 +37,41 @@ func TestUpgradeWithoutNetwork(t *testing.T) {
 	line.mend()
 	s.do("upgrade", "--to", "0.2.5").is(t, 0)
 	s.mustBeHealthy("db", "rabbitmq", "server")
+}
+
+// mustKnowDownload wants a plan to pull one image, and to tell of at least so many bytes.
+func (s *stack) mustKnowDownload(ref string, least int64) {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), "plan")
+	s.do("upgrade", "--to", "0.2.5", "--plan-out", file).is(s.t, 0)
+	var plan struct {
+		Images []struct {
+			Ref      string
+			Present  bool
+			Digest   string
+			Download int64 `json:"download_bytes"`
+		}
+	}
+	if err := json.Unmarshal([]byte(read(s.t, file)), &plan); err != nil {
+		s.t.Fatal(err)
+	}
+	pulled := 0
+	for _, i := range plan.Images {
+		switch {
+		case i.Present != (i.Ref != ref) || i.Digest == "" && !i.Present:
+			s.t.Errorf("planned is %+v", i)
+		case i.Present && i.Download != 0:
+			s.t.Errorf("%s is here, and would be downloaded", i.Ref)
+		case !i.Present:
+			pulled++
+			if i.Download < least || i.Download > 16*least {
+				s.t.Errorf("%s is said to be %d bytes, its newest layer alone has %d", i.Ref, i.Download, least)
+			}
+		}
+	}
+	if pulled != 1 {
+		s.t.Errorf("%d images are to be pulled", pulled)
+	}
 }
 
 // line is a connection to a server that can be cut.
