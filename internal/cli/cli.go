@@ -79,6 +79,7 @@ type program struct {
 	streams Streams
 	json    bool
 	quiet   bool
+	verbose bool
 	noColor bool
 	lines   *bufio.Reader // of the answers, kept for what was read ahead
 }

@@ -51,7 +51,7 @@ func (p *program) runDoctor(c *cli.Context) error {
 	if err != nil {
 		return interrupted(c.Context, err)
 	}
-	if err := p.printCheckup(checkup, path, c.Bool("all")); err != nil {
+	if err := p.printCheckup(checkup, path, c.Bool("all") || p.verbose); err != nil {
 		return err
 	}
 	if !checkup.Well {

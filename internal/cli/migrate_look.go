@@ -17,9 +17,9 @@ func (p *program) currentCommand() *cli.Command {
 	return p.migration(&cli.Command{
 		Name:  "current",
 		Usage: "show the revision that the database is at",
-		Flags: p.schemaFlags(&cli.BoolFlag{Name: "verbose", Usage: "also the database, its server and whether the schema differs"}),
+		Flags: p.schemaFlags(),
 	}, "", func(c *cli.Context, _ string) error { return p.runCurrent(c) },
-		"Example: syncmaster-setup migrate current --verbose\n\nbase is a database without a revision.\n\n"+migrateDatabase)
+		"Example: syncmaster-setup migrate current --verbose\n\nbase is a database without a revision. --verbose tells the database, its server and whether the schema differs, too.\n\n"+migrateDatabase)
 }
 
 func (p *program) runCurrent(c *cli.Context) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -20,6 +21,7 @@ func (p *program) sharedFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Usage: "text, or json for one object a line", Value: "text"},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours; NO_COLOR with any value does the same"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress"},
+		&cli.BoolFlag{Name: "verbose", Usage: "what each step is for and waits for, with the time of day"},
 	}
 }
 
@@ -60,7 +62,10 @@ func (p *program) readShared(c *cli.Context) error {
 		return fault.New(fault.BadInput, fmt.Errorf("--output %q is neither text nor json", c.String("output")), "")
 	}
 	// no EnvVars: urfave/cli would refuse every value but true and false
-	p.quiet, p.noColor = c.Bool("quiet"), c.Bool("no-color") || os.Getenv("NO_COLOR") != ""
+	p.quiet, p.verbose, p.noColor = c.Bool("quiet"), c.Bool("verbose"), c.Bool("no-color") || os.Getenv("NO_COLOR") != ""
+	if p.quiet && p.verbose {
+		return fault.New(fault.BadInput, errors.New("--quiet and --verbose exclude each other"), "leave out one of them")
+	}
 	return swallowedOption(c)
 }
 

@@ -91,7 +91,7 @@ func Run(ctx context.Context, p Plan, rec Recorder, rep report.Reporter) error {
 		if err := rec.Begin(s.Name); err != nil {
 			return &StepError{Step: s.Name, Err: err}
 		}
-		at := report.Event{Step: s.Name, Index: i + 1, Total: len(p.Steps)}
+		at := report.Event{Step: s.Name, Why: s.Why, Index: i + 1, Total: len(p.Steps)}
 		err := observed(rep, at, func() error {
 			if err := s.Do(ctx); err != nil {
 				return err
@@ -135,6 +135,7 @@ func observed(rep report.Reporter, event report.Event, work func() error) error 
 	event.Kind = report.StepStarted
 	rep.Report(event)
 	err := work()
+	event.Why = ""
 	event.Kind, event.Elapsed = report.StepDone, time.Since(began)
 	if err != nil {
 		event.Kind = report.StepFailed

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -42,13 +43,62 @@ func (j *JSON) Report(e Event) {
 	_ = j.enc.Encode(struct {
 		Event   Kind    `json:"event"`
 		Step    string  `json:"step,omitempty"`
+		Why     string  `json:"why,omitempty"`
 		Index   int     `json:"index,omitempty"`
 		Total   int     `json:"total,omitempty"`
 		Seconds float64 `json:"seconds,omitempty"`
 		Text    string  `json:"text,omitempty"`
 		Bytes   int64   `json:"bytes,omitempty"`
 		OfBytes int64   `json:"of_bytes,omitempty"`
-	}{e.Kind, e.Step, e.Index, e.Total, seconds(e.Elapsed), e.Text, e.Bytes, e.OfBytes})
+	}{e.Kind, e.Step, e.Why, e.Index, e.Total, seconds(e.Elapsed), e.Text, e.Bytes, e.OfBytes})
+}
+
+// Verbose writes a line for everything that happens, with the time of day.
+type Verbose struct {
+	mu   sync.Mutex
+	out  io.Writer
+	now  func() time.Time
+	last string    // the words of the last progress
+	at   time.Time // of it
+}
+
+// NewVerbose returns a reporter that writes to out.
+func NewVerbose(out io.Writer) *Verbose { return &Verbose{out: out, now: time.Now} }
+
+// progressEvery bounds how often a line says the same with another amount.
+const progressEvery = time.Second
+
+// Report writes the event's line. A failed write is dropped for the reason [Plain.Report] gives.
+func (v *Verbose) Report(e Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now, line := v.now(), plainLine(e)
+	switch e.Kind {
+	case StepStarted:
+		line = fmt.Sprintf("[%*d/%d] %s", digits(e.Total), e.Index, e.Total, e.Step)
+		if e.Why != "" {
+			line += ": " + e.Why
+		}
+	case Progress:
+		if e.Text == v.last && now.Sub(v.at) < progressEvery {
+			return
+		}
+		v.last, v.at = e.Text, now
+		line = "  " + strings.TrimSpace(e.Text+"  "+amount(e))
+	case StepDone, StepFailed, Note, Warning:
+	}
+	_, _ = fmt.Fprintf(v.out, "%s %s\n", now.Format(time.TimeOnly), line)
+}
+
+// amount is what a progress counts.
+func amount(e Event) string {
+	switch {
+	case e.OfBytes > 0:
+		return Bytes(e.Bytes) + " of " + Bytes(e.OfBytes)
+	case e.Bytes > 0:
+		return Bytes(e.Bytes)
+	}
+	return ""
 }
 
 func plainLine(e Event) string {

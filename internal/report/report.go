@@ -20,6 +20,7 @@ const (
 type Event struct {
 	Kind    Kind
 	Step    string
+	Why     string        // the step is there, at its start
 	Index   int           // number of the step, from 1
 	Total   int           // number of steps
 	Elapsed time.Duration // of the step, at its end

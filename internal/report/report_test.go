@@ -32,6 +32,38 @@ func TestPlainWritesALineForWhatIsOver(t *testing.T) {
 	}
 }
 
+func TestVerboseWritesALineForEverything(t *testing.T) {
+	var out strings.Builder
+	clock := time.Date(2026, 1, 1, 23, 59, 59, 0, time.UTC)
+	v := NewVerbose(&out)
+	v.now = func() time.Time { return clock }
+	for _, e := range events {
+		v.Report(e)
+	}
+	v.Report(Event{Kind: StepStarted, Step: "back up", Why: "nothing is lost", Index: 3, Total: 12})
+	v.Report(Event{Kind: Progress, Text: "dumped", Bytes: 1 << 20})
+	v.Report(Event{Kind: Progress, Text: "dumped", Bytes: 2 << 20})
+	v.Report(Event{Kind: Progress, Text: "checking the dump"})
+	clock = clock.Add(time.Second)
+	v.Report(Event{Kind: Progress, Text: "checking the dump"})
+	want := `23:59:59 note: port 8000 is held by nginx: the server gets 8001
+23:59:59 [ 1/12] pull 2 images
+23:59:59   5.0 MiB of 10.0 MiB
+23:59:59 [ 1/12] pull 2 images  1m23s
+23:59:59 warning: careful
+23:59:59 [ 2/12] wait
+23:59:59   waiting for the broker
+23:59:59 [ 2/12] wait  failed after 1.5s
+23:59:59 [ 3/12] back up: nothing is lost
+23:59:59   dumped  1.0 MiB
+23:59:59   checking the dump
+00:00:00   checking the dump
+`
+	if out.String() != want {
+		t.Errorf("got:\n%swant:\n%s", out.String(), want)
+	}
+}
+
 func TestJSONWritesAnObjectForEachEvent(t *testing.T) {
 	var out strings.Builder
 	j := NewJSON(&out)

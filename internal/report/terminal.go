@@ -91,6 +91,9 @@ func (t *Terminal) redraw() {
 	if t.current.Text != "" {
 		text += "  " + t.current.Text
 	}
+	if t.current.OfBytes == 0 && t.current.Bytes > 0 {
+		text += "  " + Bytes(t.current.Bytes)
+	}
 	t.write("\r\x1b[K" + t.paint("36", "›") + " " + t.fit(text, duration(t.now().Sub(t.began))))
 }
 

@@ -106,7 +106,7 @@ func (r *run) dumpInto(ctx context.Context, w *backup.Writer) error {
 	}
 	_, err = w.Write(backup.Dump, func(out io.Writer) error {
 		counted := &progressWriter{out: out, tell: func(n int64) {
-			r.Report.Report(report.Event{Kind: report.Progress, Text: "dumped " + report.Bytes(n)})
+			r.Report.Report(report.Event{Kind: report.Progress, Text: "dumped", Bytes: n})
 		}}
 		return r.tool(ctx, at, []string{"pg_dump", "--format=custom", "--lock-wait-timeout=" + dumpLockWait, "--dbname=" + at.name}, nil, counted)
 	})
