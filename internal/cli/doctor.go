@@ -87,7 +87,7 @@ func (p *program) printCheckup(c setup.Checkup, bundle string, all bool) error {
 		}{"ok", c, bundle})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "SyncMaster %s in %s: %s, %s\n", c.Version, c.Dir, counted(c.Failed, "problem"), counted(c.Warnings, "warning"))
+	fmt.Fprintf(&b, "SyncMaster %s in %s: %s, %s\n%s", c.Version, c.Dir, counted(c.Failed, "problem"), counted(c.Warnings, "warning"), p.workText(c.Work))
 	for _, group := range []struct {
 		title, colour string
 		level         setup.Level

@@ -155,7 +155,7 @@ func findInstall(c *cli.Context, s *setup.Setup, o setup.SchemaOptions) (_ *setu
 		return nil, nil, err
 	}
 	if exists && o.Change {
-		if unlock, err = s.Dir.Lock("migrate "+c.Command.Name, s.Now()); err != nil {
+		if unlock, err = s.Lock("migrate "+c.Command.Name, s.Now()); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -37,7 +37,7 @@ func (p *program) statusText(st setup.Status) string {
 	if !st.Healthy {
 		verdict = p.paint(red, counted(len(st.Problems), "problem"))
 	}
-	fmt.Fprintf(&b, "SyncMaster %s in %s: %s\n\n", st.Version, st.Dir, verdict)
+	fmt.Fprintf(&b, "SyncMaster %s in %s: %s\n%s\n", st.Version, st.Dir, verdict, p.workText(st.Work))
 	p.writeServices(&b, st.Services)
 	b.WriteString("\n")
 	row := func(name, text string) {
@@ -99,6 +99,14 @@ func (p *program) writeRemarks(b *strings.Builder, title, colour string, remarks
 			fmt.Fprintf(b, "    → %s\n", r.Next)
 		}
 	}
+}
+
+// workText is the line about what is at work.
+func (p *program) workText(w *setup.Work) string {
+	if w == nil {
+		return ""
+	}
+	return p.paint(yellow, w.Text) + "\n"
 }
 
 func databaseText(d setup.DatabaseStatus) string {

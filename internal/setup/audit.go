@@ -19,7 +19,7 @@ type Entry struct {
 	Operation string    `json:"operation"`
 	From      string    `json:"from,omitempty"` // releases
 	To        string    `json:"to,omitempty"`
-	Outcome   string    `json:"outcome"` // ok, failed, undone, not-undone, refused, interrupted; empty where it was killed
+	Outcome   string    `json:"outcome"` // ok, failed, undone, not-undone, refused, interrupted, at work; empty where it was killed
 	Seconds   float64   `json:"seconds,omitempty"`
 	Error     string    `json:"error,omitempty"`
 	Log       string    `json:"log"` // file
@@ -121,18 +121,34 @@ func (m *move) keepLog(operation string) (end func(error) error) {
 
 // History returns the runs that have changed the install, the oldest first.
 func (s *Setup) History() ([]Entry, error) {
-	if w, err := s.observeFolder(); err != nil || !w.installed {
-		return nil, errors.Join(err, w.checkMovable("history"))
+	w, err := s.observeAtWork()
+	if err != nil {
+		return nil, err
+	}
+	if !w.installed {
+		return nil, w.notYet(w.checkMovable("history"))
 	}
 	logs, err := s.Dir.Logs()
+	if err != nil {
+		return nil, err
+	}
+	if w.work == nil { // it may have begun since
+		err = s.noteWork(&w)
+	}
 	var list []Entry
 	for _, log := range logs {
 		if e, ok := entryOf(log); ok {
+			if e.Outcome == "" && w.work != nil && !e.Began.Before(w.work.Since) {
+				e.Outcome = atWork
+			}
 			list = append(list, e)
 		}
 	}
 	return list, err
 }
+
+// atWork is the outcome of a run that has not come to its end yet.
+const atWork = "at work"
 
 // entryOf reads the first and the last line of a log.
 func entryOf(log workdir.Log) (Entry, bool) {

@@ -22,7 +22,7 @@ type BackupResult struct {
 // Backup makes a backup of the install as it is, while it runs.
 func (s *Setup) Backup(ctx context.Context, keep backup.Keep) (result BackupResult, err error) {
 	began := s.Now()
-	unlock, err := s.Dir.Lock("backup", began)
+	unlock, err := s.Lock("backup", began)
 	if err != nil {
 		return result, err
 	}

@@ -60,7 +60,7 @@ func (s *Setup) DevReset(ctx context.Context, o DevOptions) (Result, error) {
 // DevDown removes the containers and the network of the environment in the folder, and its data where volumes are asked
 // for. Files and keys stay. It returns the names of what was removed.
 func (s *Setup) DevDown(ctx context.Context, user string, volumes bool) (removed []string, err error) {
-	unlock, err := s.Dir.Lock("dev down", s.Now())
+	unlock, err := s.Lock("dev down", s.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type Checkup struct {
 	Time     time.Time `json:"time"`
 	Version  string    `json:"version"`
 	Dir      string    `json:"dir"`
+	Work     *Work     `json:"work,omitempty"` // that another process does at this moment
 	Failed   int       `json:"failed"`
 	Warnings int       `json:"warnings"`
 	Findings []Finding `json:"findings"`
@@ -53,10 +54,10 @@ func (s *Setup) Doctor(ctx context.Context) (Checkup, error) {
 }
 
 func (v *sight) checkup() Checkup {
-	c := Checkup{Time: v.at.UTC().Truncate(time.Second), Version: v.release.Version, Dir: v.dir}
+	c := Checkup{Time: v.at.UTC().Truncate(time.Second), Version: v.release.Version, Dir: v.dir, Work: v.work}
 	for _, check := range checks() {
 		level, text, next := check.judge(v)
-		c.Findings = append(c.Findings, Finding{check.id, check.group, check.what, level, v.clean(text), v.clean(next)})
+		c.Findings = append(c.Findings, Finding{check.id, check.group, check.what, level, v.clean(text), v.clean(v.meanwhile(next))})
 		switch level {
 		case Fail:
 			c.Failed++

@@ -15,8 +15,12 @@ import (
 
 func checkInterrupted(v *sight) (Level, string, string) {
 	switch {
-	case v.stopped != "":
+	case v.interrupted():
 		return Fail, v.interruption(), v.afterInterruption()
+	case v.changing():
+		return Warn, v.work.Text, v.afterWork()
+	case v.work != nil:
+		return Pass, v.work.Text, ""
 	case v.state.Phase != workdir.Installed:
 		return Fail, "the install is not complete", v.inFolder("syncmaster-setup init")
 	}

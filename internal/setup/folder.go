@@ -74,7 +74,7 @@ func (w world) checkForeignFiles(p *fault.Problems) {
 
 // checkJournal refuses while another operation than the one that asks has not come to its end.
 func (w world) checkJournal(operation string) error {
-	first := w.open != nil && !slices.Contains([]string{opUpgrade, opRollback, opRestore}, w.open.Operation) // init goes on with it
+	first := w.open != nil && !slices.Contains(moves, w.open.Operation) // init goes on with it
 	if w.open == nil || first && operation == "init" {
 		return nil
 	}

@@ -73,7 +73,7 @@ type run struct {
 // is as wanted is left alone, and an interrupted run goes on.
 func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err error) {
 	began := s.Now()
-	unlock, err := s.Dir.Lock(o.operation(), began)
+	unlock, err := s.Lock(o.operation(), began)
 	if fault.CodeOf(err) == fault.Refused && !errors.Is(err, workdir.ErrNotFolder) { // tell what else stands in the way, too
 		if _, all := s.prepare(ctx, o); all != nil {
 			err = all

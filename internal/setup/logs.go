@@ -43,12 +43,12 @@ type Log struct {
 
 // OpenLog finds the containers whose logs are asked for. It changes nothing.
 func (s *Setup) OpenLog(ctx context.Context, o LogOptions) (*Log, error) {
-	w, err := s.observeFolder()
+	w, err := s.observeAtWork()
 	if err != nil {
 		return nil, err
 	}
 	if !w.installed {
-		return nil, fault.New(fault.BadInput, fmt.Errorf("%s holds no install of syncmaster-setup", w.dir), "name the folder with --dir")
+		return nil, w.notYet(fault.New(fault.BadInput, fmt.Errorf("%s holds no install of syncmaster-setup", w.dir), "name the folder with --dir"))
 	}
 	if err := w.recall(config.Options{}); err != nil {
 		return nil, err
@@ -64,6 +64,9 @@ func (s *Setup) OpenLog(ctx context.Context, o LogOptions) (*Log, error) {
 	observed, err := engine.Observe(ctx, w.options.Project, nil)
 	if err != nil {
 		return nil, err
+	}
+	if w.work != nil && len(observed.Containers) == 0 {
+		return nil, w.notYet(nil)
 	}
 	containers, err := chooseContainers(observed.Containers, o.Services)
 	if err != nil {

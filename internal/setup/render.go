@@ -19,7 +19,7 @@ type RenderResult struct {
 // Render writes the files of an install without asking an engine; a later Init goes on with them. Ports are the
 // defaults, or those that were asked for.
 func (s *Setup) Render(asked config.Options) (result RenderResult, err error) {
-	unlock, err := s.Dir.Lock("render", s.Now())
+	unlock, err := s.Lock("render", s.Now())
 	if err != nil {
 		return RenderResult{}, err
 	}

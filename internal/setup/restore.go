@@ -31,7 +31,7 @@ func (s *Setup) Restore(ctx context.Context, name string, o MoveOptions) (result
 	if err != nil {
 		return MoveResult{}, err
 	}
-	unlock, err := s.Dir.Lock(opRestore, began)
+	unlock, err := s.Lock(opRestore, began)
 	if err != nil {
 		return MoveResult{}, err
 	}

@@ -34,7 +34,7 @@ func (s *Setup) Abort(ctx, hard context.Context) (MoveResult, error) {
 
 // reopened finds the interrupted move in the folder and hands it to do.
 func (s *Setup) reopened(ctx, hard context.Context, operation string, do func(*move, journal.Record) (MoveResult, error)) (result MoveResult, err error) {
-	unlock, err := s.Dir.Lock(operation, s.Now())
+	unlock, err := s.Lock(operation, s.Now())
 	if err != nil {
 		return MoveResult{}, err
 	}

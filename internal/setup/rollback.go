@@ -26,7 +26,7 @@ type RollbackOptions struct {
 // Rollback returns to the generation before the last upgrade: its release, its files and its revision.
 func (s *Setup) Rollback(ctx context.Context, o RollbackOptions) (result MoveResult, err error) {
 	began := s.Now()
-	unlock, err := s.Dir.Lock(opRollback, began)
+	unlock, err := s.Lock(opRollback, began)
 	if err != nil {
 		return MoveResult{}, err
 	}

@@ -79,12 +79,12 @@ type brokerSight struct {
 
 // see looks at the install once. It changes nothing and takes no lock. An error means that there is nothing to look at.
 func (s *Setup) see(ctx context.Context, thoroughly bool) (*sight, error) {
-	w, err := s.observeFolder()
+	w, err := s.observeAtWork()
 	if err != nil {
 		return nil, err
 	}
 	if err := w.checkMigratable(false); err != nil {
-		return nil, fault.New(fault.BadInput, err, "name the folder of the install with --dir, or make one: syncmaster-setup init")
+		return nil, w.notYet(fault.New(fault.BadInput, err, "name the folder of the install with --dir, or make one: syncmaster-setup init"))
 	}
 	if err := w.recall(config.Options{}); err != nil {
 		return nil, err
@@ -105,6 +105,11 @@ func (s *Setup) see(ctx context.Context, thoroughly bool) (*sight, error) {
 	}
 	v.judge()
 	v.readLogs(ctx)
+	if v.work == nil { // it may have begun since
+		if err := s.noteWork(&v.world); err != nil {
+			return nil, err
+		}
+	}
 	return v, ctx.Err()
 }
 

@@ -14,6 +14,7 @@ type Status struct {
 	Version  string    `json:"version"`
 	Project  string    `json:"project"`
 	Dir      string    `json:"dir"`
+	Work     *Work     `json:"work,omitempty"`   // that another process does at this moment
 	Engine   string    `json:"engine,omitempty"` // version; empty where it does not answer
 	Services []Service `json:"services"`
 
@@ -108,7 +109,7 @@ func (s *Setup) Status(ctx context.Context) (Status, error) {
 
 func (v *sight) status() Status {
 	st := Status{
-		Time: v.at.UTC().Truncate(time.Second), Version: v.release.Version, Project: v.options.Project, Dir: v.dir, Engine: v.host.Version,
+		Time: v.at.UTC().Truncate(time.Second), Version: v.release.Version, Project: v.options.Project, Dir: v.dir, Work: v.work, Engine: v.host.Version,
 		Queues: v.queueStatus(), Transfers: v.runStatus(), Services: []Service{}, Volumes: []VolumeStatus{},
 		Database: DatabaseStatus{Problem: v.words(v.database.err), Revision: v.database.facts.Revision, Bytes: v.database.size},
 		Broker:   BrokerStatus{Problem: v.words(v.broker.err), Version: v.broker.seen.Version},
@@ -129,6 +130,11 @@ func (v *sight) status() Status {
 		st.Backup = &BackupStatus{v.backup, v.backupAt.UTC().Truncate(time.Second), int64(v.at.Sub(v.backupAt).Seconds())}
 	}
 	st.Problems, st.Notes = v.problems(st), v.notes(st)
+	for _, list := range [][]Remark{st.Problems, st.Notes} {
+		for i := range list {
+			list[i].Next = v.meanwhile(list[i].Next)
+		}
+	}
 	st.Healthy = len(st.Problems) == 0
 	return st
 }

@@ -18,7 +18,7 @@ import (
 func (v *sight) problems(st Status) []Remark {
 	list := []Remark{}
 	add := func(what, next string) { list = append(list, Remark{What: what, Next: next}) }
-	if v.stopped != "" {
+	if v.interrupted() {
 		add(v.interruption(), v.afterInterruption())
 	} else if v.state.Phase != workdir.Installed {
 		add("the install is not complete", v.inFolder("syncmaster-setup init"))

@@ -18,6 +18,9 @@ const (
 	opRestore  = "restore"
 )
 
+// moves are all of them.
+var moves = []string{opUpgrade, opRollback, opRestore}
+
 // stand is an install as it is, or as it will be: one generation.
 type stand struct {
 	Generation    int           `json:"generation"` // of its files, as they are in place
@@ -72,6 +75,25 @@ func (s stand) release() (release.Release, error) {
 
 // name says which release a stand is of.
 func (s stand) name() string { return "release " + s.State.Version }
+
+// target is the release or the backup that the operation leads to.
+func (t ticket) target() string {
+	if t.Operation == opRestore {
+		return t.Restore
+	}
+	return t.To.State.Version
+}
+
+// describe names a run that carries the operation out.
+func (t ticket) describe(run string) string {
+	switch {
+	case run != t.Operation: // resume and abort
+		return run + " of " + t.moving()
+	case t.Operation == opRestore:
+		return run + " of " + t.Restore
+	}
+	return run + " to " + t.To.State.Version
+}
 
 // moving names what the operation does, for messages.
 func (t ticket) moving() string {

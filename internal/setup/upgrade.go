@@ -57,7 +57,7 @@ type upgrade struct {
 // Upgrade brings the install to another release, or back to the one that it has where anything goes wrong.
 func (s *Setup) Upgrade(ctx context.Context, o UpgradeOptions) (result MoveResult, err error) {
 	began := s.Now()
-	unlock, err := s.Dir.Lock(opUpgrade, began)
+	unlock, err := s.Lock(opUpgrade, began)
 	if err != nil {
 		return MoveResult{}, err
 	}

@@ -31,6 +31,7 @@ type world struct {
 	lastGen   int
 	stopped   string          // step at which an earlier run was interrupted, empty for none
 	open      *journal.Record // what that run has left, nil for none
+	work      *Work           // of another process, nil for none; seen by commands that only look
 
 	host     Host
 	observed stack.Observed
@@ -158,13 +159,19 @@ func (s *Setup) observeFolder() (world, error) {
 	if w.last, err = s.Dir.Generation(current); err != nil {
 		return w, err
 	}
+	return w, s.readJournal(&w)
+}
+
+// readJournal adds to what the folder holds the journal that a run has left, or keeps.
+func (s *Setup) readJournal(w *world) error {
+	w.open, w.stopped = nil, ""
 	text, exists, err := s.Dir.Journal()
 	if err != nil || !exists {
-		return w, err
+		return err
 	}
 	record, err := journal.Parse([]byte(text))
 	if err != nil {
-		return w, fault.New(fault.Refused, err, "remove "+s.Dir.File(workdir.StateDir+"/journal.json")+" and try again")
+		return fault.New(fault.Refused, err, "remove "+s.Dir.File(workdir.StateDir+"/journal.json")+" and try again")
 	}
 	w.open, w.stopped = &record, record.Interrupted()
 	if last := len(record.Entries) - 1; w.stopped == "" && last >= 0 {
@@ -172,7 +179,7 @@ func (s *Setup) observeFolder() (world, error) {
 	} else if w.stopped == "" {
 		w.stopped = "its beginning"
 	}
-	return w, nil
+	return nil
 }
 
 // observeHost asks engine, disk, ports and registry. It changes nothing.

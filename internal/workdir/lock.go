@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"syncmaster-setup/internal/fault"
@@ -21,6 +20,15 @@ var ErrNotFolder = errors.New("not a folder")
 // errStale is a lock on a file that the run before has removed.
 var errStale = errors.New("the lock file was removed")
 
+// HintHeld is what to do where another run is at work.
+const HintHeld = "wait until it has ended, then try again"
+
+const (
+	// lookers is how often a held lock is tried again, lookPause apart: who only looks at it holds it for an instant.
+	lookers   = 5
+	lookPause = 10 * time.Millisecond
+)
+
 // lockTries bounds how often a run begins anew because another one has just removed the folder.
 const lockTries = 1000
 
@@ -33,15 +41,14 @@ func (d Dir) Lock(operation string, now time.Time) (unlock func() error, err err
 	}
 	missing := firstMissing(d.path)
 	for range lockTries {
-		file, err := d.openLock()
+		file, err := d.openLock(now)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errStale) {
 			continue // a run that was refused has removed the folder in between
 		}
 		if err != nil {
 			return nil, err
 		}
-		note := fmt.Sprintf("%s, process %d, since %s\n", operation, os.Getpid(), now.UTC().Format(time.RFC3339))
-		if err := writeNote(file, note); err != nil {
+		if err := writeNote(file, Holder{operation, os.Getpid(), now}.note()); err != nil {
 			err = fault.New(fault.Refused, fmt.Errorf("writing %s: %w", file.Name(), err), "see whether the disk is full")
 			return nil, errors.Join(err, d.release(file, missing))
 		}
@@ -78,7 +85,7 @@ func (d Dir) sweep() error {
 
 // openLock creates what is missing and takes the kernel lock. errStale says that the locked file is no longer the one
 // in the folder.
-func (d Dir) openLock() (*os.File, error) {
+func (d Dir) openLock(now time.Time) (*os.File, error) {
 	if err := d.Prepare(); err != nil {
 		return nil, fault.New(fault.Refused, err, "choose a folder that you may write to with --dir")
 	}
@@ -91,11 +98,10 @@ func (d Dir) openLock() (*os.File, error) {
 		// the umask took bits that the next run needs; another user's lock keeps its mode
 		_ = file.Chmod(secretMode)
 	}
-	err = lockFileHandle(file)
+	err = lockPatiently(file)
 	switch {
 	case errors.Is(err, errHeld):
-		err = fault.New(fault.Locked, fmt.Errorf("another run is at work in %s%s", d.path, readHolder(path)),
-			"wait until it has ended, then try again")
+		err = fault.New(fault.Locked, fmt.Errorf("%s in %s", readHolder(path).Words(now), d.path), HintHeld)
 	case err != nil:
 		err = fmt.Errorf("locking %s: %w", path, err)
 	case !sameFile(file, path):
@@ -105,6 +111,16 @@ func (d Dir) openLock() (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// lockPatiently takes the lock also where somebody just looks at it.
+func lockPatiently(file *os.File) error {
+	err := lockFileHandle(file)
+	for n := 1; n < lookers && errors.Is(err, errHeld); n++ {
+		<-time.After(lookPause)
+		err = lockFileHandle(file)
+	}
+	return err
 }
 
 // release removes what Lock made where nothing else is in it, then frees the lock by closing the file. The order keeps
@@ -118,6 +134,7 @@ func (d Dir) release(lock *os.File, firstMade string) error {
 			empty = os.Remove(folder) == nil
 		}
 	}
+	_ = lock.Truncate(0) // the next run must not be taken for this one before it has written its own note
 	return errors.Join(err, lock.Close())
 }
 
@@ -139,22 +156,4 @@ func sameFile(file *os.File, path string) bool {
 	}
 	named, err := os.Stat(path)
 	return err == nil && os.SameFile(held, named)
-}
-
-// readHolder returns the note of the run that holds the lock, in brackets, or nothing while it is being written.
-func readHolder(path string) string {
-	data, err := os.ReadFile(path)
-	note := strings.TrimSpace(string(data))
-	if err != nil || note == "" {
-		return ""
-	}
-	return " (" + note + ")"
-}
-
-func writeNote(file *os.File, note string) error {
-	if err := file.Truncate(0); err != nil {
-		return err
-	}
-	_, err := file.WriteAt([]byte(note), 0)
-	return err
 }

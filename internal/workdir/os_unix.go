@@ -11,8 +11,13 @@ import (
 )
 
 // lockFileHandle takes an exclusive lock without waiting; the kernel frees it when the process ends.
-func lockFileHandle(file *os.File) error {
-	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor is small
+func lockFileHandle(file *os.File) error { return flock(file, unix.LOCK_EX) }
+
+// lookAtLock fails with errHeld where somebody has taken the lock. Lookers are not in each other's way.
+func lookAtLock(file *os.File) error { return flock(file, unix.LOCK_SH) }
+
+func flock(file *os.File, how int) error {
+	err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB) //nolint:gosec // a descriptor is small
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return errHeld
 	}

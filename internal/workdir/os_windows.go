@@ -9,11 +9,15 @@ import (
 )
 
 // lockFileHandle takes an exclusive lock without waiting; the kernel frees it when the process ends.
-func lockFileHandle(file *os.File) error {
+func lockFileHandle(file *os.File) error { return lockByte(file, windows.LOCKFILE_EXCLUSIVE_LOCK) }
+
+// lookAtLock fails with errHeld where somebody has taken the lock. Lookers are not in each other's way.
+func lookAtLock(file *os.File) error { return lockByte(file, 0) }
+
+func lockByte(file *os.File, how uint32) error {
 	// The byte far behind the note is locked, so that others can still read who holds the lock.
 	at := &windows.Overlapped{OffsetHigh: 1}
-	err := windows.LockFileEx(windows.Handle(file.Fd()),
-		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, at)
+	err := windows.LockFileEx(windows.Handle(file.Fd()), how|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, at)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
 		return errHeld
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -86,8 +85,9 @@ func TestLockAdmitsOneAndNamesIt(t *testing.T) {
 	dir := open(t, filepath.Join(t.TempDir(), "new"))
 	unlock := lock(t, dir)
 	_, err := dir.Lock("init", time.Now())
-	if fault.CodeOf(err) != fault.Locked || !strings.Contains(err.Error(), fmt.Sprintf("init, process %d, since 2001-09-09", os.Getpid())) {
-		t.Errorf("got %v", err)
+	want := fmt.Sprintf("init is at work since %s (process %d) in %s", time.Unix(1e9, 0).Format(time.DateTime), os.Getpid(), dir.Path())
+	if fault.CodeOf(err) != fault.Locked || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 	if err := unlock(); err != nil {
 		t.Fatal(err)
@@ -95,6 +95,80 @@ func TestLockAdmitsOneAndNamesIt(t *testing.T) {
 	if _, err := os.Stat(dir.Path()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a lock without an operation left something behind: %v", err)
 	}
+}
+
+// TestHolder looks at a lock that nobody, this process, and nobody again holds.
+func TestHolder(t *testing.T) {
+	dir := open(t, t.TempDir())
+	nobody := func(when string) {
+		t.Helper()
+		if h, err := dir.Holder(); h != nil || err != nil {
+			t.Errorf("%s: %+v, %v", when, h, err)
+		}
+	}
+	nobody("before the first run")
+	if err := dir.Prepare(); err != nil { // a lock file stays where something is beside it
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir.File(workdir.StateDir+"/other"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := dir.Lock("backup restore", time.Unix(1e9, 5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := dir.Holder()
+	if err != nil || h == nil || h.Operation != "backup restore" || h.Process != os.Getpid() || !h.Since.Equal(time.Unix(1e9, 0)) {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	const sameDay = "backup restore is at work since 01:46:40 (process %d)"
+	if got := h.Words(time.Unix(1e9+600, 0).UTC()); got != fmt.Sprintf(sameDay, os.Getpid()) {
+		t.Error(got)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	nobody("after it has ended")
+}
+
+// TestLookingRefusesNobody: a run that begins while others look gets the lock all the same.
+func TestLookingRefusesNobody(t *testing.T) {
+	dir := open(t, t.TempDir())
+	if err := dir.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir.File(workdir.StateDir+"/other"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	var looking sync.WaitGroup
+	for range 3 {
+		looking.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(100 * time.Microsecond): // more often than anybody does
+				}
+				if _, err := dir.Holder(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 500 {
+		unlock, err := dir.Lock("init", time.Now())
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := unlock(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(ended)
+	looking.Wait()
 }
 
 func TestLockRemovesWhatAKilledRunLeft(t *testing.T) {
