@@ -136,15 +136,6 @@ func (d openDatabase) Back(ctx context.Context, revision string, progress func(s
 	return err
 }
 
-func (d openDatabase) Runs(ctx context.Context) ([]setup.Transfer, error) {
-	runs, err := d.DB.Runs(ctx)
-	var list []setup.Transfer
-	for _, r := range runs {
-		list = append(list, setup.Transfer{Run: r.ID, Name: r.Transfer, Started: r.Started})
-	}
-	return list, err
-}
-
 func (d openDatabase) Rows(ctx context.Context, sql string) ([]setup.Row, error) {
 	rows, err := d.DB.Rows(ctx, sql)
 	var list []setup.Row

@@ -15,8 +15,8 @@ func (d openDatabase) Queues(ctx context.Context) ([]setup.Queue, error) {
 	return list, err
 }
 
-func (d openDatabase) AtWork(ctx context.Context, n int) ([]setup.Run, error) {
-	found, err := d.DB.AtWork(ctx, n)
+func (d openDatabase) Runs(ctx context.Context, n int) ([]setup.Run, error) {
+	found, err := d.DB.Runs(ctx, n)
 	list := make([]setup.Run, len(found))
 	for i, r := range found {
 		list[i] = setup.Run(r)

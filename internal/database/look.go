@@ -14,13 +14,14 @@ type Queue struct {
 	Waiting    int // runs that were created and not begun
 }
 
-// Work is a run that has begun and not ended, with the queue that it came through.
-type Work struct {
+// Run is a run of a transfer that has begun and not ended, with the queue that it came through.
+type Run struct {
 	ID       int64
-	Transfer string
+	Transfer string // its name
 	Queue    string // slug
 	Status   string
-	Age      time.Duration
+	Started  time.Time     // by the clock of its worker
+	Age      time.Duration // by the clock of the database
 }
 
 // Queues returns the queues in the order of their slugs; none where there is no such table yet.
@@ -32,19 +33,19 @@ func (db *DB) Queues(ctx context.Context) ([]Queue, error) {
 		FROM public.queue q ORDER BY q.slug`)
 }
 
-// AtWork returns the oldest n runs that a worker has begun and not ended. One that was asked to stop still runs; a worker
-// that was killed leaves its runs like this for ever (contract.md, section 3).
-func (db *DB) AtWork(ctx context.Context, n int) ([]Work, error) {
-	return collect(ctx, db, "the runs", func(row pgx.CollectableRow) (r Work, err error) {
+// Runs returns the runs that a worker has begun and not ended, the oldest first; at most n of them, 0 for all. One that
+// was asked to stop still runs; a worker that was killed leaves its runs like this for ever (contract.md, section 3).
+func (db *DB) Runs(ctx context.Context, n int) ([]Run, error) {
+	return collect(ctx, db, "the runs in progress", func(row pgx.CollectableRow) (r Run, err error) {
 		var seconds float64
-		err = row.Scan(&r.ID, &r.Transfer, &r.Queue, &r.Status, &seconds)
+		err = row.Scan(&r.ID, &r.Transfer, &r.Queue, &r.Status, &r.Started, &seconds)
 		r.Age = time.Duration(seconds * float64(time.Second))
 		return r, err
-	}, `SELECT r.id, t.name, q.slug, r.status,
-			greatest(extract(epoch FROM now() - coalesce(r.started_at, r.updated_at)), 0)::float8
-		FROM public.run r JOIN public.transfer t ON t.id = r.transfer_id JOIN public.queue q ON q.id = t.queue_id
+	}, `SELECT r.id, t.name, q.slug, r.status, s.at, greatest(extract(epoch FROM now() - s.at), 0)::float8
+		FROM public.run r JOIN public.transfer t ON t.id = r.transfer_id JOIN public.queue q ON q.id = t.queue_id,
+			LATERAL (SELECT coalesce(r.started_at, r.updated_at, r.created_at) AS at) s
 		WHERE r.status = 'STARTED' OR (r.status = 'SEND_STOP_SIGNAL' AND r.started_at IS NOT NULL AND r.ended_at IS NULL)
-		ORDER BY coalesce(r.started_at, r.updated_at), r.id LIMIT $1`, n)
+		ORDER BY s.at, r.id LIMIT nullif($1, 0)`, n)
 }
 
 // collect runs a query whose tables may not exist yet, which gives nothing.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 )
 
 // Reversible reports whether what the revisions between two added can be taken back without losing rows that were there
@@ -25,44 +24,6 @@ func (db *DB) Size(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("asking for the size of the database: %w", err)
 	}
 	return strconv.ParseInt(firstValue(results), 10, 64)
-}
-
-// Run is a transfer's run that the database holds for one in progress.
-type Run struct {
-	ID       int64
-	Transfer string // its name
-	Started  time.Time
-}
-
-// A run that was asked to stop goes on until its worker ends it (contract.md, section 3).
-const runsQuery = `SELECT r.id, t.name, coalesce(r.started_at, r.updated_at, r.created_at)
-	FROM public.run r JOIN public.transfer t ON t.id = r.transfer_id
-	WHERE r.status = 'STARTED' OR r.status = 'SEND_STOP_SIGNAL' AND r.started_at IS NOT NULL AND r.ended_at IS NULL
-	ORDER BY r.id`
-
-// Runs returns the runs in progress as the database has them: those of a worker that was killed stay among them for
-// ever. None where there is no such table yet.
-func (db *DB) Runs(ctx context.Context) ([]Run, error) {
-	rows, err := db.conn.Query(ctx, runsQuery)
-	if err != nil {
-		return nil, fmt.Errorf("reading the runs in progress: %w", err)
-	}
-	defer rows.Close()
-	var list []Run
-	for rows.Next() {
-		var r Run
-		if err := rows.Scan(&r.ID, &r.Transfer, &r.Started); err != nil {
-			return nil, fmt.Errorf("reading the runs in progress: %w", err)
-		}
-		list = append(list, r)
-	}
-	if sqlState(rows.Err()) == codeUndefinedTable {
-		return nil, nil
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading the runs in progress: %w", err)
-	}
-	return list, nil
 }
 
 // Row names one row of a table.

@@ -30,7 +30,7 @@ func TestQuestionsToAnEmptyDatabase(t *testing.T) {
 	if size, err := db.Size(t.Context()); err != nil || size < 1<<20 {
 		t.Errorf("size %d, %v", size, err)
 	}
-	if runs, err := db.Runs(t.Context()); err != nil || runs != nil {
+	if runs, err := db.Runs(t.Context(), 0); err != nil || runs != nil {
 		t.Errorf("runs %v, %v", runs, err)
 	}
 	for _, rule := range everyRule(t) {
@@ -58,14 +58,14 @@ func TestRunsInProgress(t *testing.T) {
 		(7, 1, 'STOPPED', '2026-05-01 12:30:00+00', NULL, 'MANUAL', '{}'),
 		(8, 1, 'FAILED', '2026-05-01 12:30:00+00', NULL, 'MANUAL', '{}'),
 		(9, 1, 'STARTED', NULL, NULL, 'SCHEDULED', '{}')`)
-	runs, err := db.Runs(t.Context())
+	runs, err := db.Runs(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var ids []int64
 	for _, r := range runs {
 		ids = append(ids, r.ID)
-		if r.Transfer != "t1" || r.Started.IsZero() {
+		if r.Transfer != "t1" || r.Queue != "1-q" || r.Status == "" || r.Started.IsZero() || r.Age < 0 {
 			t.Errorf("run %+v", r)
 		}
 	}
@@ -74,6 +74,9 @@ func TestRunsInProgress(t *testing.T) {
 	}
 	if noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC); len(runs) > 0 && !runs[0].Started.Equal(noon) {
 		t.Errorf("started %s", runs[0].Started)
+	}
+	if oldest, err := db.Runs(t.Context(), 2); err != nil || len(oldest) != 2 || oldest[1].ID != 4 {
+		t.Errorf("the oldest two: %+v, %v", oldest, err)
 	}
 }
 

@@ -128,7 +128,7 @@ func (m *move) drain(ctx context.Context) (time.Duration, error) {
 // noteTransfers records which transfers are cut and which no worker knows of.
 func (m *move) noteTransfers(ctx context.Context) error {
 	err := m.withDatabase(ctx, func(db Database) error {
-		runs, err := db.Runs(ctx)
+		runs, err := transfersIn(ctx, db)
 		m.Stranded = slices.DeleteFunc(runs, func(t Transfer) bool {
 			return slices.ContainsFunc(m.Cut, func(c Transfer) bool { return c.Run == t.Run })
 		})
@@ -140,12 +140,22 @@ func (m *move) noteTransfers(ctx context.Context) error {
 	return m.journal.Note(m.ticket)
 }
 
+// transfersIn returns the transfers that the database holds for running.
+func transfersIn(ctx context.Context, db Database) ([]Transfer, error) {
+	runs, err := db.Runs(ctx, 0)
+	var list []Transfer
+	for _, r := range runs {
+		list = append(list, Transfer{Run: r.ID, Name: r.Transfer, Started: r.Started})
+	}
+	return list, err
+}
+
 // working returns the transfers that the workers have at work. Where they give no answer, those that the database has.
 func (m *move) working(ctx context.Context) ([]Transfer, error) {
 	ids, answered := m.activeRuns(ctx)
 	var runs []Transfer
 	err := m.withDatabase(ctx, func(db Database) (err error) {
-		runs, err = db.Runs(ctx)
+		runs, err = transfersIn(ctx, db)
 		return err
 	})
 	if err != nil || !answered {

@@ -118,7 +118,7 @@ type Revision struct {
 	Tables []string `json:"-"`     // that are rewritten
 }
 
-// Transfer is a run of a transfer that the database holds for one in progress.
+// Transfer is a run in progress, as a plan, a result and the journal name it.
 type Transfer struct {
 	Run     int64     `json:"run"`
 	Name    string    `json:"transfer"`
@@ -143,8 +143,8 @@ type Database interface {
 	// Back takes revisions back, and refuses where that would lose rows.
 	Back(ctx context.Context, revision string, progress func(string)) error
 	Size(ctx context.Context) (int64, error)
-	// Runs returns the transfers that the database holds for running.
-	Runs(ctx context.Context) ([]Transfer, error)
+	// Runs returns the runs that have begun and not ended, the oldest n, 0 for all; those of a killed worker among them.
+	Runs(ctx context.Context, n int) ([]Run, error)
 	// Rows returns what a query of id and name finds.
 	Rows(ctx context.Context, sql string) ([]Row, error)
 	// Losses names the tables whose rows the way to a revision would delete.
@@ -157,8 +157,6 @@ type Database interface {
 	SessionsFrom(ctx context.Context, address netip.Addr) (int, error)
 	// Queues returns SyncMaster's queues in the order of their slugs; none where there is no schema yet.
 	Queues(ctx context.Context) ([]Queue, error)
-	// AtWork returns what Runs does, the oldest n, each with its queue and its age by the database's clock.
-	AtWork(ctx context.Context, n int) ([]Run, error)
 	// Differences says in words how the schema differs from its revision, apart from additions of the user's own.
 	Differences(ctx context.Context) ([]string, error)
 	Close(ctx context.Context) error
@@ -176,7 +174,8 @@ type Run struct {
 	Transfer string
 	Queue    string // slug
 	Status   string
-	Age      time.Duration
+	Started  time.Time     // by the clock of its worker
+	Age      time.Duration // by the clock of the database
 }
 
 // System is the machine the program itself runs on.

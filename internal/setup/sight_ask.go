@@ -140,7 +140,7 @@ func (r *run) lookAtDatabase(ctx context.Context, thoroughly bool) (d databaseSi
 		sessions, err := db.SessionsFrom(ctx, from)
 		d.served = err == nil && sessions > 0
 	}
-	if d.runs, err = db.AtWork(ctx, runsShown); err != nil || !thoroughly {
+	if d.runs, err = db.Runs(ctx, runsShown); err != nil || !thoroughly {
 		return d, err
 	}
 	d.differences, d.driftErr = db.Differences(ctx)

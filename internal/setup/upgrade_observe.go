@@ -125,7 +125,7 @@ func (u *upgrade) observeDatabase(ctx context.Context, db Database) error {
 	if u.tokens, err = db.Tokens(ctx, tokenSample); err != nil {
 		return err
 	}
-	if u.inProgress, err = db.Runs(ctx); err != nil {
+	if u.inProgress, err = transfersIn(ctx, db); err != nil {
 		return err
 	}
 	if head := u.target.Head; head != "" && !u.byImage() {
