@@ -258,17 +258,13 @@ func queuesOf(command []string) []string {
 }
 
 func checkStranded(v *sight) (Level, string, string) {
-	var lines []string
-	for _, r := range v.runStatus() {
-		if r.Stranded {
-			lines = append(lines, fmt.Sprintf("run %d of %s is marked as running, and nobody serves its queue %s", r.ID, r.Transfer, r.Queue))
-		}
-	}
+	runs := v.runStatus()
+	lines := strandedLines(runs)
 	switch {
 	case v.database.err != nil || v.broker.err != nil:
 		return Missing, "database or broker does not answer", ""
 	case len(lines) > 0:
-		return Warn, strings.Join(lines, "\n"), "its worker was probably killed; look at the target, then start the transfer again in the UI"
+		return Warn, strings.Join(lines, "\n"), v.afterStranding(runs)
 	}
 	return Pass, "", ""
 }

@@ -115,7 +115,7 @@ func TestChecks(t *testing.T) {
 		}},
 		{"worker-queues", Warn, "2-none", func(v *sight) { container(v, "worker").Command = []string{"worker", "--queues=1-etl,2-none"} }},
 		{"worker-queues", Fail, "names no queue", func(v *sight) { container(v, "worker").Command = []string{"worker"} }},
-		{"stranded", Warn, "run 3", func(v *sight) { v.database.runs = []Run{{ID: 3, Queue: "9-gone"}} }},
+		{"stranded", Warn, "run 3", func(v *sight) { v.database.runs = []Run{{ID: 3, Queue: "9-gone", Started: v.at}} }},
 	}
 	for _, tt := range tests {
 		v := wellSight(t)

@@ -81,7 +81,8 @@ type RunStatus struct {
 	Queue    string `json:"queue"`
 	Status   string `json:"status"`
 	Seconds  int64  `json:"seconds"`
-	Stranded bool   `json:"stranded"` // nobody serves its queue: its worker was killed
+	Stranded bool   `json:"stranded"` // no worker is at work on it any more
+	Reason   string `json:"reason,omitempty"`
 }
 
 // VolumeStatus is a volume of the project.
@@ -171,9 +172,10 @@ func (v *sight) queueStatus() []QueueStatus {
 func (v *sight) runStatus() []RunStatus {
 	list := []RunStatus{}
 	for _, r := range v.database.runs {
+		reason := v.stranded(r)
 		list = append(list, RunStatus{
 			ID: r.ID, Transfer: printable(r.Transfer), Queue: printable(r.Queue), Status: r.Status, Seconds: int64(r.Age.Seconds()),
-			Stranded: v.broker.err == nil && v.broker.seen.Queues[r.Queue].Consumers == 0,
+			Stranded: reason != "", Reason: reason,
 		})
 	}
 	return list

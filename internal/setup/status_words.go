@@ -64,10 +64,8 @@ func (v *sight) notes(st Status) []Remark {
 			add(fmt.Sprintf("no worker serves the queue %s: its transfers would wait for ever", q.Slug), v.serve(q.Slug))
 		}
 	}
-	for _, r := range st.Transfers {
-		if r.Stranded {
-			add(fmt.Sprintf("run %d of %s is marked as running, and nobody serves its queue %s: it was probably cut", r.ID, r.Transfer, r.Queue), "")
-		}
+	if lines := strandedLines(st.Transfers); len(lines) > 0 {
+		add(strings.Join(lines, "\n"), v.afterStranding(st.Transfers))
 	}
 	if v.editedCompose() {
 		add(workdir.ComposeFile+" was edited by hand; an upgrade will refuse it", v.composeBack())

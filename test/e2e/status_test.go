@@ -53,12 +53,18 @@ func (s *stack) look(command string, args ...string) result {
 func (s *stack) status(code int) status {
 	s.t.Helper()
 	got := s.look("status", "--output", "json").is(s.t, code)
-	var st status
-	if err := json.Unmarshal([]byte(got.stdout), &st); err != nil {
-		s.t.Fatalf("%v\n%s", err, got.said())
-	}
+	st := readStatus(s.t, got)
 	if st.Result != "ok" || st.Healthy != (code == 0) || got.stderr != "" {
 		s.t.Errorf("healthy is %v with exit code %d\n%s", st.Healthy, code, got.said())
+	}
+	return st
+}
+
+func readStatus(t *testing.T, r result) status {
+	t.Helper()
+	var st status
+	if err := json.Unmarshal([]byte(r.stdout), &st); err != nil {
+		t.Fatalf("%v\n%s", err, r.said())
 	}
 	return st
 }
@@ -168,13 +174,13 @@ func TestStatus(t *testing.T) {
 		override := filepath.Join(s.dir, "docker-compose.override.yml")
 		write(t, override, "services:\n  worker:\n    command: --loglevel=info -Q 1-etl\n") // that of 0.2.x
 		s.compose("up", "-d", "--no-deps", "worker").is(t, 0)                               // the engine has not asked the unpaused ones again yet
-		eventually(t, func() error {
-			if st := s.status(1); st.state("worker") != "crash loop" {
+		var st status
+		eventually(t, func() error { // between its first restarts it is like one that has just been started
+			if st = s.status(1); st.state("worker") != "crash loop" {
 				return fmt.Errorf("the worker is %s", st.state("worker"))
 			}
 			return nil
 		})
-		st := s.status(1)
 		st.says(t, "service worker keeps restarting", "docker compose logs --tail 50 worker")
 		if len(st.Problems) != 1 || st.Problems[0].Logs == "" {
 			t.Errorf("the last lines are missing: %+v", st.Problems)
