@@ -6,18 +6,15 @@ package backup
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -25,7 +22,8 @@ const (
 	// Dump is the name of the database's dump, in pg_dump's custom format.
 	Dump         = "database.dump"
 	manifestFile = "manifest.json"
-	partial      = ".partial-" // beginning of the name of a backup that is being written
+	partial      = ".partial-"        // beginning of the name of a backup that is being written
+	timeForm     = "20060102T150405Z" // begins the name of a backup
 	format       = 1
 	fileMode     = 0o600
 	folderMode   = 0o700
@@ -74,56 +72,6 @@ func In(root string) Store { return Store{root: root} }
 
 // Path returns the folder of a backup.
 func (s Store) Path(name string) string { return filepath.Join(s.root, name) }
-
-// List returns the manifests of all backups, the newest first. What is no backup is left out.
-func (s Store) List() ([]Manifest, error) {
-	entries, err := os.ReadDir(s.root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing the backups: %w", err)
-	}
-	var list []Manifest
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), partial) {
-			continue
-		}
-		if m, err := s.Manifest(e.Name()); err == nil {
-			list = append(list, m)
-		}
-	}
-	slices.SortFunc(list, func(a, b Manifest) int { return b.Created.Compare(a.Created) })
-	return list, nil
-}
-
-// Manifest reads what a backup holds.
-func (s Store) Manifest(name string) (Manifest, error) {
-	if !nameForm.MatchString(name) {
-		return Manifest{}, fmt.Errorf("reading the backup %q: %w", name, ErrNone)
-	}
-	data, err := os.ReadFile(filepath.Join(s.Path(name), manifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Manifest{}, fmt.Errorf("reading the backup %q: %w", name, ErrNone)
-	}
-	if err != nil {
-		return Manifest{}, fmt.Errorf("reading the backup %q: %w", name, err)
-	}
-	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return Manifest{}, fmt.Errorf("reading the manifest of the backup %q: %w", name, err)
-	}
-	if m.Format < 1 || m.Format > format || m.Files == nil {
-		return Manifest{}, fmt.Errorf("reading the manifest of the backup %q: its format %d is not one that this program knows", name, m.Format)
-	}
-	for file := range m.Files {
-		if file != filepath.Base(file) || !filepath.IsLocal(file) || file == "." {
-			return Manifest{}, fmt.Errorf("reading the manifest of the backup %q: it names the file %q, which is not in the backup", name, file)
-		}
-	}
-	m.Name = name // a folder may be copied under another name
-	return m, nil
-}
 
 // Verify reads every file of a backup and returns every one that is missing, short or changed.
 func (s Store) Verify(name string) (Manifest, error) {

@@ -48,8 +48,8 @@ func fill(t *testing.T, w *backup.Writer) {
 
 func TestBackupRoundTrip(t *testing.T) {
 	s := backup.In(filepath.Join(t.TempDir(), "backups"))
-	if list, err := s.List(); err != nil || list != nil {
-		t.Fatalf("without a folder: %v, %v", list, err)
+	if l, err := s.List(); err != nil || l.Backups != nil || l.Unreadable != nil {
+		t.Fatalf("without a folder: %v, %v", l, err)
 	}
 	made := whole(t, s, noon.Add(300*time.Millisecond))
 	if made.Name != "20260501T120000Z-backup" || made.Bytes() != 27 || len(made.Files) != 2 {
@@ -69,9 +69,9 @@ func TestBackupRoundTrip(t *testing.T) {
 		t.Errorf("a file that it never had: %v", err)
 	}
 	older := whole(t, s, noon.Add(-time.Hour))
-	list, err := s.List()
-	if err != nil || len(list) != 3 || list[2].Name != older.Name {
-		t.Errorf("not the newest first: %v, %v", list, err)
+	l, err := s.List()
+	if err != nil || len(l.Backups) != 3 || l.Backups[2].Name != older.Name || len(l.Unreadable) != 0 {
+		t.Errorf("not the newest first: %v, %v", l, err)
 	}
 	if err := s.Remove(made.Name); err != nil {
 		t.Fatal(err)
@@ -106,8 +106,8 @@ func TestUnfinishedBackups(t *testing.T) {
 		}
 		return names
 	}
-	if list, err := s.List(); err != nil || len(list) != 0 {
-		t.Errorf("listed: %v, %v", list, err)
+	if l, err := s.List(); err != nil || len(l.Backups)+len(l.Unreadable) != 0 {
+		t.Errorf("listed: %v, %v", l, err)
 	}
 	if _, err := s.Manifest(entries()[0]); !errors.Is(err, backup.ErrNone) {
 		t.Errorf("read by its name: %v", err)
@@ -225,10 +225,55 @@ func TestManifestsThatAreNone(t *testing.T) {
 			if m, err := s.Verify("b"); err == nil || errors.Is(err, backup.ErrNone) {
 				t.Errorf("accepted %+v, %v", m, err)
 			}
-			if list, err := s.List(); err != nil || len(list) != 0 {
-				t.Errorf("listed %v, %v", list, err)
+			l, err := s.List()
+			if err != nil || len(l.Backups) != 0 || len(l.Unreadable) != 1 || l.Unreadable[0].Name != "b" || l.Unreadable[0].Reason == "" {
+				t.Errorf("listed %+v, %v", l, err)
 			}
 		})
+	}
+}
+
+// What cannot be used as a backup and looks like one is told; a folder of the user's is not.
+func TestUnreadable(t *testing.T) {
+	s := backup.In(filepath.Join(t.TempDir(), "backups"))
+	good, half := whole(t, s, noon), whole(t, s, noon.Add(-time.Hour))
+	manifest := func(name string) string { return filepath.Join(s.Path(name), "manifest.json") }
+	if err := errors.Join(os.Remove(manifest(half.Name)), os.Rename(s.Path(half.Name), s.Path("copy")), os.Mkdir(s.Path("mine"), 0o700),
+		os.CopyFS(s.Path("of may"), os.DirFS(s.Path(good.Name))), os.Mkdir(s.Path("20260401T120000Z-backup"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"20260401T120000Z-backup": "it has no manifest.json", "copy": "it has no manifest.json", "of may": "its name may hold"}
+	l, err := s.List()
+	if err != nil || len(l.Backups) != 1 || len(l.Unreadable) != len(want) {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	for _, u := range l.Unreadable {
+		if want[u.Name] == "" || !strings.HasPrefix(u.Reason, want[u.Name]) {
+			t.Errorf("%+v", u)
+		}
+	}
+	if name, inTheWay := l.Newest(); name != good.Name || inTheWay != nil {
+		t.Errorf("the newest is %s, %+v", name, inTheWay)
+	}
+	removed, err := s.Prune(backup.Keep{Count: 1}, noon.Add(1000*time.Hour))
+	if err != nil || len(removed) != 0 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	newer := whole(t, s, noon.Add(time.Hour))
+	if err := os.WriteFile(manifest(newer.Name), []byte(`{"format": 1, "fi`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = s.List(); err != nil {
+		t.Fatal(err)
+	}
+	if name, inTheWay := l.Newest(); name != "" || inTheWay == nil || inTheWay.Name != newer.Name || !strings.Contains(inTheWay.Reason, "unexpected end of JSON") {
+		t.Errorf("the newest is %q, %+v", name, inTheWay)
+	}
+	if _, err := s.Verify(newer.Name); err == nil || errors.Is(err, backup.ErrNone) {
+		t.Errorf("verified: %v", err)
+	}
+	if removed, err := s.Prune(backup.Keep{Count: 1}, noon.Add(1000*time.Hour)); err != nil || len(removed) != 0 {
+		t.Errorf("removed %v, %v", removed, err)
 	}
 }
 

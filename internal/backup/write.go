@@ -24,7 +24,7 @@ type Writer struct {
 func (s Store) Create(m Manifest) (*Writer, error) {
 	m.Format, m.Files = format, map[string]File{}
 	m.Created = m.Created.UTC().Truncate(time.Second)
-	base := m.Created.Format("20060102T150405Z") + "-" + m.Reason
+	base := m.Created.Format(timeForm) + "-" + m.Reason
 	m.Name = base
 	for n := 2; exists(s.Path(m.Name)); n++ {
 		m.Name = fmt.Sprintf("%s-%d", base, n)
@@ -119,15 +119,15 @@ type Keep struct {
 }
 
 // Prune removes the backups that keep does not protect, and returns their names. The newest one that is whole always
-// stays, and so does everything newer than it.
+// stays, and so does everything newer than it. What cannot be read is left alone.
 func (s Store) Prune(keep Keep, now time.Time) ([]string, error) {
-	list, err := s.List()
+	l, err := s.List()
 	if err != nil || keep.Count == 0 && keep.Age == 0 {
 		return nil, err
 	}
 	var removed []string
 	good := false
-	for i, m := range list {
+	for i, m := range l.Backups {
 		young := keep.Age > 0 && now.Sub(m.Created) < keep.Age
 		if i < keep.Count || young || !good {
 			if !good {

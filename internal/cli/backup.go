@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -131,25 +132,36 @@ func (p *program) backupList() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if p.json {
-				if list == nil {
-					list = []backup.Manifest{}
-				}
-				return printJSON(p.streams.Out, struct {
-					Outcome string            `json:"result"`
-					Backups []backup.Manifest `json:"backups"`
-				}{"ok", list})
-			}
-			if len(list) == 0 {
-				return p.print("There is no backup in %s. Make one with: syncmaster-setup backup create\n", s.Dir.File("backups"))
-			}
-			var b strings.Builder
-			for _, m := range list {
-				fmt.Fprintf(&b, "%-32s  %-8s  revision %s  %9s  %s\n", m.Name, m.Version, m.Revision, report.Bytes(m.Bytes()), m.Reason)
-			}
-			return p.print("%s", b.String())
+			return p.printBackups(list, s.Dir.File("backups"))
 		},
-	}, `Example: syncmaster-setup backup list`)
+	}, `Example: syncmaster-setup backup list
+
+Those whose manifest cannot be read come last, with the reason. No --keep removes them.`)
+}
+
+func (p *program) printBackups(l backup.Listing, folder string) error {
+	if p.json {
+		return printJSON(p.streams.Out, struct {
+			Outcome    string              `json:"result"`
+			Backups    []backup.Manifest   `json:"backups"`
+			Unreadable []backup.Unreadable `json:"unreadable"`
+		}{"ok", append([]backup.Manifest{}, l.Backups...), append([]backup.Unreadable{}, l.Unreadable...)})
+	}
+	if len(l.Backups)+len(l.Unreadable) == 0 {
+		return p.print("There is no backup in %s. Make one with: syncmaster-setup backup create\n", folder)
+	}
+	var b strings.Builder
+	for _, m := range l.Backups {
+		fmt.Fprintf(&b, "%-32s  %-8s  revision %s  %9s  %s\n", m.Name, m.Version, m.Revision, report.Bytes(m.Bytes()), m.Reason)
+	}
+	for _, u := range l.Unreadable {
+		name := u.Name
+		if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			name = strconv.Quote(name)
+		}
+		fmt.Fprintf(&b, "%-32s  cannot be read: %s\n", name, u.Reason)
+	}
+	return p.print("%s", b.String())
 }
 
 func (p *program) backupVerify() *cli.Command {
@@ -210,15 +222,11 @@ func (p *program) onBackup(c *cli.Command, description, codes string, run func(*
 			if err != nil {
 				return err
 			}
-			list, err := s.Backups()
+			name, err = s.NewestBackup()
 			done()
 			if err != nil {
 				return err
 			}
-			if len(list) == 0 {
-				return fault.New(fault.BadInput, fmt.Errorf("there is no backup in %s", s.Dir.File("backups")), "make one with: syncmaster-setup backup create")
-			}
-			name = list[0].Name
 		}
 		return run(ctx, name)
 	}

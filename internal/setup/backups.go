@@ -3,12 +3,14 @@ package setup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/plan"
+	"syncmaster-setup/internal/report"
 )
 
 // BackupResult is a backup that was made.
@@ -30,11 +32,23 @@ func (s *Setup) Backup(ctx context.Context, keep backup.Keep) (result BackupResu
 	if result, err = s.takeBackup(ctx, "backup"); err != nil {
 		return result, err
 	}
-	if result.Removed, err = backup.In(s.Dir.File(backups)).Prune(keep, s.Now()); err != nil {
+	if result.Removed, err = s.prune(keep); err != nil {
 		return result, err
 	}
 	result.Seconds = s.Now().Sub(began).Round(time.Millisecond).Seconds()
 	return result, nil
+}
+
+// prune removes older backups, and tells of those that it could not judge.
+func (s *Setup) prune(keep backup.Keep) ([]string, error) {
+	store := backup.In(s.Dir.File(backups))
+	if l, err := store.List(); err == nil && keep != (backup.Keep{}) { // a folder that cannot be listed is Prune's error
+		for _, u := range l.Unreadable {
+			s.Report.Report(report.Event{Kind: report.Warning,
+				Text: fmt.Sprintf("the backup %s cannot be read, and stays until you remove %s: %s", u.Name, store.Path(u.Name), u.Reason)})
+		}
+	}
+	return store.Prune(keep, s.Now())
 }
 
 // BackUpBefore makes a backup for an operation that holds the folder's lock and is about to lose data.
@@ -101,9 +115,30 @@ func (s *Setup) observeBackup(ctx context.Context) (*upgrade, Engine, error) {
 	return u, engine, problems.Err()
 }
 
-// Backups lists the backups in the folder, the newest first.
-func (s *Setup) Backups() ([]backup.Manifest, error) {
+// Backups lists the backups in the folder.
+func (s *Setup) Backups() (backup.Listing, error) {
 	return backup.In(s.Dir.File(backups)).List()
+}
+
+// NewestBackup returns the name of the newest backup.
+func (s *Setup) NewestBackup() (string, error) {
+	l, err := s.Backups()
+	if err != nil {
+		return "", err
+	}
+	name, inTheWay := l.Newest()
+	switch {
+	case inTheWay != nil:
+		return "", s.unreadable(fmt.Errorf("the newest backup, %s, cannot be read: %s", inTheWay.Name, inTheWay.Reason))
+	case name == "":
+		return "", fault.New(fault.BadInput, fmt.Errorf("there is no backup in %s", s.Dir.File(backups)), "make one with: syncmaster-setup backup create")
+	}
+	return name, nil
+}
+
+// unreadable adds to the error of a backup whose manifest cannot be read what can be done.
+func (s *Setup) unreadable(err error) error {
+	return fault.New(fault.Failed, err, "bring its manifest.json from another copy of it, or name another backup: syncmaster-setup backup list --dir "+s.Dir.Path())
 }
 
 // VerifyBackup reads a whole backup, its dump as PostgreSQL's own pg_restore where a database runs here.

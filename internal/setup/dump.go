@@ -269,7 +269,10 @@ func (s *Setup) manifest(name string) (backup.Manifest, error) {
 		return m, fault.New(fault.BadInput, fmt.Errorf("there is no backup %q in %s", name, s.Dir.File(backups)),
 			"list them with: syncmaster-setup backup list --dir "+s.Dir.Path())
 	}
-	return m, err
+	if err != nil {
+		return m, s.unreadable(err)
+	}
+	return m, nil
 }
 
 // restoreDatabase puts the database of the backup that is asked for in place.

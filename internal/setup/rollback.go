@@ -196,18 +196,18 @@ func (s *Setup) onDatabase(ctx context.Context, u *upgrade, use func(Database) e
 
 // backupOf finds the newest backup of the stand to return to.
 func (u *upgrade) backupOf(s *Setup, t ticket) (backup.Manifest, error) {
-	list, err := backup.In(s.Dir.File(backups)).List()
+	l, err := s.Backups()
 	if err != nil {
 		return backup.Manifest{}, err
 	}
-	at := slices.IndexFunc(list, func(m backup.Manifest) bool {
+	at := slices.IndexFunc(l.Backups, func(m backup.Manifest) bool {
 		return m.Version == t.To.State.Version && m.Revision == t.To.Revision && m.Database == u.facts.SystemIdentifier
 	})
 	if at < 0 {
 		return backup.Manifest{}, fault.New(fault.Refused, fmt.Errorf("the revisions cannot be taken back without losing rows, and there is no backup of release %s", t.To.State.Version),
 			"see what there is with: syncmaster-setup backup list --dir "+u.dir)
 	}
-	return backup.In(s.Dir.File(backups)).Verify(list[at].Name)
+	return backup.In(s.Dir.File(backups)).Verify(l.Backups[at].Name)
 }
 
 // newer counts the rows that were written since a moment.

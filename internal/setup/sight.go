@@ -9,6 +9,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
@@ -43,8 +44,7 @@ type sight struct {
 	volumes    map[string]int64
 	database   databaseSight
 	broker     brokerSight
-	backup     string
-	backupAt   time.Time
+	backups    backup.Listing
 
 	thorough // for doctor alone
 }
@@ -94,8 +94,8 @@ func (s *Setup) see(ctx context.Context, thoroughly bool) (*sight, error) {
 		v.settings = parsed.Map()
 	}
 	v.redaction = v.redactor()
-	if kept, err := s.Backups(); err == nil && len(kept) > 0 { // a folder that cannot be listed holds none for this user
-		v.backup, v.backupAt = kept[0].Name, kept[0].Created
+	if kept, err := s.Backups(); err == nil { // a folder that cannot be listed holds none for this user
+		v.backups = kept
 	}
 	v.observeEngine(ctx)
 	v.redaction = v.redactor() // knows the project now

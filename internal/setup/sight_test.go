@@ -10,6 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/release"
@@ -90,6 +91,9 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		}, false, "2 transfers wait in the queue 1-etl", "worker"},
 		{"a queue without a worker", func(v *sight) { v.database.queues = append(v.database.queues, Queue{Slug: "2-new"}) }, true, "2-new", "init --queue 1-etl,2-new"},
 		{"stranded", func(v *sight) { v.database.runs = []Run{{ID: 7, Transfer: "a\x1bb", Queue: "gone"}} }, true, "run 7 of a?b", ""},
+		{"a backup that cannot be read", func(v *sight) {
+			v.backups.Unreadable = []backup.Unreadable{{Name: "20260501T120000Z-backup", Reason: "it has no manifest.json"}}
+		}, true, "20260501T120000Z-backup cannot be read: it has no manifest.json", "backup list --dir /srv/sm"},
 		{"edited compose file", func(v *sight) { v.texts[workdir.ComposeFile] = "services: {a: {}}" }, true, "edited by hand", "cp .syncmaster-setup/generations/0001"},
 		{"changed settings", func(v *sight) { v.hashes["worker"] = "other" }, true, "what runs in: worker", "init"},
 	}

@@ -127,8 +127,8 @@ func (v *sight) status() Status {
 	for _, volume := range v.observed.Volumes {
 		st.Volumes = append(st.Volumes, VolumeStatus{volume.Name, v.volumes[volume.Name]})
 	}
-	if v.backup != "" {
-		st.Backup = &BackupStatus{v.backup, v.backupAt.UTC().Truncate(time.Second), int64(v.at.Sub(v.backupAt).Seconds())}
+	if kept := v.backups.Backups; len(kept) > 0 {
+		st.Backup = &BackupStatus{kept[0].Name, kept[0].Created.UTC().Truncate(time.Second), int64(v.at.Sub(kept[0].Created).Seconds())}
 	}
 	st.Problems, st.Notes = v.problems(st), v.notes(st)
 	for _, list := range [][]Remark{st.Problems, st.Notes} {

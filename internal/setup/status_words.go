@@ -75,6 +75,9 @@ func (v *sight) notes(st Status) []Remark {
 			add(name+" was edited since it was written", "")
 		}
 	}
+	for _, u := range v.backups.Unreadable {
+		add(fmt.Sprintf("the backup %s cannot be read: %s", printable(u.Name), u.Reason), v.inFolder("syncmaster-setup backup list"))
+	}
 	if drifted := v.drifted(); len(drifted) > 0 {
 		add(fmt.Sprintf("the files ask for something else than what runs in: %s", strings.Join(drifted, ", ")), v.inFolder("syncmaster-setup init"))
 	}
