@@ -4,6 +4,7 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -110,6 +111,9 @@ func Parse(data []byte) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Record{}, fmt.Errorf("reading the journal: %w", err)
+	}
+	if r.Operation == "" {
+		return Record{}, errors.New("reading the journal: it names no operation")
 	}
 	return r, nil
 }

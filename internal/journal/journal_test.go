@@ -53,6 +53,11 @@ func TestJournalTellsWhereARunStopped(t *testing.T) {
 }
 
 func TestParseRefusesAHalfWrittenJournal(t *testing.T) {
+	for _, text := range []string{``, `{}`, `null`, `[]`, `{"operation": "in`, `{"operation": 1}`} {
+		if r, err := journal.Parse([]byte(text)); err == nil {
+			t.Errorf("%q was read as %+v", text, r)
+		}
+	}
 	if _, err := journal.Parse([]byte(`{"operation": "in`)); err == nil {
 		t.Error("accepted")
 	}

@@ -15,6 +15,8 @@ import (
 
 func checkInterrupted(v *sight) (Level, string, string) {
 	switch {
+	case v.openErr != nil:
+		return Fail, v.openErr.Error(), fault.HintOf(v.openErr)
 	case v.interrupted():
 		return Fail, v.interruption(), v.afterInterruption()
 	case v.changing():

@@ -73,6 +73,9 @@ func TestChecks(t *testing.T) {
 			v.logBytes = map[string]int64{"server": 2 << 30}
 		}},
 		{"interrupted", Fail, "interrupted at: migrate", func(v *sight) { v.stopped = "migrate" }},
+		{"interrupted", Fail, "names no operation", func(v *sight) {
+			v.openErr = v.setup.brokenJournal(errors.New("reading the journal: it names no operation"))
+		}},
 		{"interrupted", Fail, "not complete", func(v *sight) { v.state.Phase = workdir.Installing }},
 		{"modes", Fail, ".env.docker", func(v *sight) { v.loose = []string{".env.docker"} }},
 		{"project", Fail, "line 3", func(v *sight) { v.projectErr = errors.New("line 3") }},

@@ -48,7 +48,7 @@ func (s *Setup) reopened(ctx, hard context.Context, operation string, do func(*m
 	}
 	t, err := reopen(*w.open)
 	if err != nil {
-		return MoveResult{}, err
+		return MoveResult{}, s.brokenJournal(err)
 	}
 	if err := backup.In(s.Dir.File(backups)).Sweep(); err != nil { // a part of a backup holds secrets, and is of no use
 		return MoveResult{}, err

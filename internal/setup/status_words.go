@@ -18,6 +18,9 @@ import (
 func (v *sight) problems(st Status) []Remark {
 	list := []Remark{}
 	add := func(what, next string) { list = append(list, Remark{What: what, Next: next}) }
+	if v.openErr != nil {
+		add(v.openErr.Error(), fault.HintOf(v.openErr))
+	}
 	if v.interrupted() {
 		add(v.interruption(), v.afterInterruption())
 	} else if v.state.Phase != workdir.Installed {

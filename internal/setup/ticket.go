@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/journal"
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/workdir"
@@ -58,8 +57,13 @@ type ticket struct {
 // reopen reads the ticket of an interrupted move.
 func reopen(record journal.Record) (ticket, error) {
 	var t ticket
-	if err := json.Unmarshal(record.Ticket, &t); err != nil || t.From.State.Version == "" {
-		return t, fault.New(fault.Failed, fmt.Errorf("reading the journal of an interrupted %s: it is incomplete", record.Operation), "")
+	if err := json.Unmarshal(record.Ticket, &t); err != nil || t.From.State.Version == "" || t.To.State.Version == "" {
+		return t, fmt.Errorf("reading the journal of an interrupted %s: it is incomplete", record.Operation)
+	}
+	for _, s := range []stand{t.From, t.To} {
+		if _, err := s.release(); err != nil {
+			return t, err
+		}
 	}
 	return t, nil
 }

@@ -38,14 +38,14 @@ func (s *Setup) Lock(operation string, now time.Time) (unlock func() error, err 
 
 // observeAtWork reads the folder, and who is at work in it, for a command that only looks.
 func (s *Setup) observeAtWork() (world, error) {
-	w, err := s.observeFolder()
+	w, err := s.readFolder()
 	if err != nil {
 		return w, err
 	}
 	if err := s.noteWork(&w); err != nil || w.work != nil || w.open == nil {
 		return w, err
 	}
-	if w, err = s.observeFolder(); err != nil { // what was open a moment ago may have come to its end
+	if w, err = s.readFolder(); err != nil { // what was open a moment ago may have come to its end
 		return w, err
 	}
 	return w, s.noteWork(&w)
@@ -58,9 +58,9 @@ func (s *Setup) noteWork(w *world) error {
 	if err != nil || h == nil {
 		return err
 	}
-	err = s.readJournal(w)
+	s.readJournal(w)
 	w.work = w.workOf(*h, s.Now())
-	return err
+	return nil
 }
 
 // workOf completes the note of who holds the lock with what the journal tells of the same run.

@@ -31,6 +31,7 @@ type world struct {
 	lastGen   int
 	stopped   string          // step at which an earlier run was interrupted, empty for none
 	open      *journal.Record // what that run has left, nil for none
+	openErr   error           // what it has left cannot be read
 	work      *Work           // of another process, nil for none; seen by commands that only look
 
 	host     Host
@@ -135,6 +136,15 @@ func (s *Setup) look(asked config.Options) (world, error) {
 
 // observeFolder reads the install folder.
 func (s *Setup) observeFolder() (world, error) {
+	w, err := s.readFolder()
+	if err == nil {
+		err = w.openErr
+	}
+	return w, err
+}
+
+// readFolder is observeFolder for a command that only looks: a journal that cannot be read does not end it.
+func (s *Setup) readFolder() (world, error) {
 	w := world{dir: s.Dir.Path(), texts: map[string]string{}}
 	var err error
 	if w.state, w.installed, err = s.Dir.State(); err != nil {
@@ -159,27 +169,8 @@ func (s *Setup) observeFolder() (world, error) {
 	if w.last, err = s.Dir.Generation(current); err != nil {
 		return w, err
 	}
-	return w, s.readJournal(&w)
-}
-
-// readJournal adds to what the folder holds the journal that a run has left, or keeps.
-func (s *Setup) readJournal(w *world) error {
-	w.open, w.stopped = nil, ""
-	text, exists, err := s.Dir.Journal()
-	if err != nil || !exists {
-		return err
-	}
-	record, err := journal.Parse([]byte(text))
-	if err != nil {
-		return fault.New(fault.Refused, err, "remove "+s.Dir.File(workdir.StateDir+"/journal.json")+" and try again")
-	}
-	w.open, w.stopped = &record, record.Interrupted()
-	if last := len(record.Entries) - 1; w.stopped == "" && last >= 0 {
-		w.stopped = "the end of: " + record.Entries[last].Step
-	} else if w.stopped == "" {
-		w.stopped = "its beginning"
-	}
-	return nil
+	s.readJournal(&w)
+	return w, nil
 }
 
 // observeHost asks engine, disk, ports and registry. It changes nothing.
