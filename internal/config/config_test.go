@@ -55,7 +55,7 @@ func TestProductionAsksForWhatOnlyTheUserKnows(t *testing.T) {
 		keycloak = append(keycloak, config.Setting{Name: "SYNCMASTER__AUTH__KEYCLOAK__" + name, Value: secret.NewText("https://x.example.com")})
 	}
 	complete := config.Options{Preset: config.Production, Auth: "keycloak", PublicURL: "https://a.example.com", UIURL: "https://u.example.com", Set: keycloak}
-	if err := complete.Defaults(r.Version).Validate(r); err != nil {
+	if err := complete.Defaults(r.Version).Validate(r, nil); err != nil {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*config.Options){
@@ -69,9 +69,18 @@ func TestProductionAsksForWhatOnlyTheUserKnows(t *testing.T) {
 	} {
 		o := complete
 		change(&o)
-		if err := o.Defaults(r.Version).Validate(r); err == nil || !strings.Contains(err.Error(), name) {
+		if err := o.Defaults(r.Version).Validate(r, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+	placed := map[string]string{}
+	for _, s := range keycloak {
+		placed[s.Name] = s.Value.Reveal()
+	}
+	again := complete
+	again.Set = nil
+	if err := again.Defaults(r.Version).Validate(r, placed); err != nil {
+		t.Errorf("with the settings in place: %v", err)
 	}
 	if got := complete.Defaults(r.Version).Superusers; len(got) != 0 {
 		t.Errorf("superusers %q nobody asked for", got)

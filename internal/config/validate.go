@@ -24,13 +24,14 @@ var (
 // IsProjectName reports whether Compose takes a name for a project.
 func IsProjectName(name string) bool { return projectName.MatchString(name) }
 
-// Validate returns every problem of complete options (see [Options.Defaults]) for a release, or nil.
-func (o Options) Validate(r release.Release) error {
+// Validate returns every problem of complete options (see [Options.Defaults]) for a release, or nil. placed are the
+// settings that an install has already; nil for a fresh one.
+func (o Options) Validate(r release.Release, placed map[string]string) error {
 	p := &fault.Problems{Code: fault.BadInput}
 	o.checkNames(p)
 	o.checkAddresses(p)
 	o.checkPorts(p)
-	o.checkAuth(r, p)
+	o.checkAuth(r, placed, p)
 	o.checkSettings(r, p)
 	if _, _, err := r.Superusers(o.Superusers); err != nil {
 		p.Add(fmt.Sprintf("--superuser: %v", err), "")
@@ -133,7 +134,7 @@ func (o Options) checkPorts(p *fault.Problems) {
 	}
 }
 
-func (o Options) checkAuth(r release.Release, p *fault.Problems) {
+func (o Options) checkAuth(r release.Release, placed map[string]string, p *fault.Problems) {
 	if o.Auth == "" {
 		p.Add("--preset production needs --auth: the dummy login accepts any name with any password",
 			"use --auth keycloak with its settings, or --auth dummy if that is meant")
@@ -153,7 +154,7 @@ func (o Options) checkAuth(r release.Release, p *fault.Problems) {
 		given[strings.ToUpper(s.Name)] = true
 	}
 	for _, name := range provider.Required {
-		if !given[name] && !generatedOrDerived(name) {
+		if !given[name] && placed[name] == "" && !generatedOrDerived(name) {
 			p.Add(fmt.Sprintf("--auth %s needs the setting %s", o.Auth, name), "add --set "+name+"=VALUE")
 		}
 	}

@@ -36,7 +36,7 @@ func input(t *testing.T, version string, asked config.Options) render.Input {
 		t.Fatal(err)
 	}
 	o := asked.Defaults(version)
-	if err := o.Validate(r); err != nil {
+	if err := o.Validate(r, nil); err != nil {
 		t.Fatal(err)
 	}
 	return render.Input{Release: r, Options: o, Ports: config.DefaultPorts, Secrets: secrets}

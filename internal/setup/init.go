@@ -179,7 +179,7 @@ func (s *Setup) tell(d decision) {
 // validate checks the options, and the values of secrets that only the user can know.
 func (w world) validate() error {
 	p := &fault.Problems{Code: fault.BadInput}
-	p.Merge(w.options.Validate(w.release))
+	p.Merge(w.options.Validate(w.release, w.placed()))
 	if key, have := w.fernetKey(); have {
 		if err := secret.CheckFernetKey(key.Reveal()); err != nil {
 			p.Add(fmt.Sprintf("%s is not a Fernet key: %v", fernetSetting, err), "")

@@ -280,6 +280,15 @@ func (w world) platform() string {
 	return w.host.OS + "/" + w.host.Arch
 }
 
+// placed returns the settings of the install in the folder; none where they cannot be read, which is told elsewhere.
+func (w world) placed() map[string]string {
+	parsed, err := envfile.Parse(w.current().AppEnv)
+	if err != nil {
+		return nil
+	}
+	return parsed.Map()
+}
+
 // value returns a variable of an env file that is in the folder, or of the last generation where a killed run has not
 // put it into place yet.
 func (w world) value(file, name string) (string, bool) {
