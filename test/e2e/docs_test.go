@@ -1,88 +1,207 @@
 package e2e_test
 
 import (
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"syncmaster-setup/internal/secret"
+	"syncmaster-setup/test/docs"
+	"syncmaster-setup/test/kit"
 )
 
-// TestOperationsDocument types the command lines of docs/operations.md into a shell, in the document's order, on one
-// stack: a look, backups, an upgrade by a plan, what an interruption needs, back, a restore, and a new host.
-func TestOperationsDocument(t *testing.T) {
+// TestDocuments types the command lines of README.md and docs/ into a shell, in the scenarios of test/docs.
+func TestDocuments(t *testing.T) {
 	t.Parallel()
-	s := installed(t, "0.2.4")
-	rows, secrets := s.rows(), s.secrets()
-	r := reader{t: t, stack: s, work: t.TempDir()}
-	for line := range strings.Lines(read(t, filepath.Join(root, "docs", "operations.md"))) {
-		line = strings.TrimRight(line, "\n")
-		switch command, is := strings.CutPrefix(line, "    syncmaster-setup "); {
-		case strings.HasPrefix(line, "## "):
-			r.section = line
-			if line == newHost {
-				r.loseHost()
+	list, err := docs.Scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scenario := range list {
+		if scenario.Name == "dev" { // of TestDocumentsOfDev
+			continue
+		}
+		begin, known := stages[scenario.Name]
+		if !known {
+			t.Errorf("nothing is prepared for the scenario %s", scenario.Name)
+			continue
+		}
+		t.Run(scenario.Name, func(t *testing.T) {
+			t.Parallel()
+			begin(t, scenario)
+		})
+	}
+}
+
+// stages prepare what the scenarios begin with, and look at what they leave.
+var stages = map[string]func(*testing.T, docs.Scenario){
+	"install": func(t *testing.T, scenario docs.Scenario) {
+		s := newStack(t)
+		said := newShell(t, s).run(scenario)
+		s.mustBeRecorded(said[recorded])
+	},
+	"production": func(t *testing.T, scenario docs.Scenario) {
+		keycloak := ""
+		for _, setting := range []string{"API_URL=http://keycloak", "REALM_NAME=realm", "CLIENT_ID=id", "CLIENT_SECRET=first"} {
+			keycloak += " --set SYNCMASTER__AUTH__KEYCLOAK__" + setting
+		}
+		newShell(t, newStack(t), "KEYCLOAK="+keycloak, "SYNCMASTER__AUTH__KEYCLOAK__CLIENT_SECRET=planted").run(scenario)
+	},
+	"external": func(t *testing.T, scenario docs.Scenario) {
+		outside := newServers(t)
+		newShell(t, newStack(t), "DATABASE="+outside.database, "BROKER="+outside.broker).run(scenario)
+	},
+	"care": func(t *testing.T, scenario docs.Scenario) {
+		key, err := secret.FernetKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := filepath.Join(t.TempDir(), "rows.sql")
+		write(t, rows, seed(encrypt(t, key.Reveal())))
+		newShell(t, newStack(t), "ROWS="+rows, "KEY="+key.Reveal()).run(scenario)
+	},
+	"interrupted": func(t *testing.T, scenario docs.Scenario) { runKeeping(t, scenario, "0.3.2") },
+	"operations":  func(t *testing.T, scenario docs.Scenario) { runKeeping(t, scenario, "0.2.4") },
+	"migrate": func(t *testing.T, scenario docs.Scenario) {
+		address, _ := addressesOf(t, runContainer(t, "postgres:17", 0, 5432, "POSTGRES_PASSWORD=outside", "POSTGRES_USER=sync", "POSTGRES_DB=sync"))
+		database := "postgresql://sync:outside@" + address + ":5432/sync"
+		eventually(t, func() error {
+			conn, err := pgx.Connect(t.Context(), database)
+			if err != nil {
+				return err
 			}
-		case is:
-			r.typed = append(r.typed, command)
-			r.follow(command)
+			return conn.Close(t.Context())
+		})
+		newShell(t, newStack(t), "DATABASE="+database).run(scenario)
+	},
+}
+
+// TestDocumentsOfDev does the same with a checkout. Its default ports let it run beside no other test.
+func TestDocumentsOfDev(t *testing.T) {
+	list, err := docs.Scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEnvironment(t, "0013")
+	t.Cleanup(func() {
+		if _, err := os.Stat(filepath.Join(e.dir, ".env")); err == nil {
+			e.project = e.setting(".env", "COMPOSE_PROJECT_NAME")
+			e.remove()
+		}
+	})
+	sh := newShell(t, e.stack)
+	sh.cmd.Dir = e.checkout
+	for _, scenario := range list {
+		if scenario.Name == "dev" {
+			sh.run(scenario)
 		}
 	}
-	if len(r.typed) < 15 {
-		t.Errorf("the document has only these commands: %q", r.typed)
-	}
-	s.mustBe("0.2.4", rows, secrets)
+}
+
+// runKeeping runs a scenario on an install of 0.2.4 with rows, which must come through it.
+func runKeeping(t *testing.T, scenario docs.Scenario, release string) {
+	t.Helper()
+	s := installed(t, "0.2.4")
+	rows, secrets := s.rows(), s.secrets()
+	sh := newShell(t, s, "SYNCMASTER_SETUP_DIR="+s.dir)
+	sh.cmd.Dir = s.dir
+	sh.run(scenario)
+	s.mustBe(release, rows, secrets)
 	s.mustTransferAgain()
 }
 
-// newHost is the section of the document before which the old host is lost.
-const newHost = "## When a host is lost"
-
-// otherwise are the commands that end with another code than 0: nothing was interrupted here, and what the document
-// says of their refusal is true, too.
-var otherwise = map[string]int{"resume": 4, "abort": 4}
-
-// reached are the releases to which commands lead.
-var reached = map[string]string{"upgrade --dry-run": "0.2.4", "upgrade": "0.3.2", "rollback --dry-run": "0.3.2", "rollback": "0.2.4"}
-
-// reader does what the document says.
-type reader struct {
-	t       *testing.T
-	stack   *stack
-	work    string // folder in which the commands are typed
-	section string
-	backup  string // the name that NAME stands for: the first one that was made
-	typed   []string
+// shell is a bash in which a reader types.
+type shell struct {
+	t   *testing.T
+	cmd *exec.Cmd
 }
 
-// follow types one command.
-func (r *reader) follow(command string) {
-	r.t.Helper()
-	cmd := exec.Command("sh", "-c", "syncmaster-setup "+strings.ReplaceAll(command, "NAME", r.backup))
-	cmd.Dir = r.work
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "SYNCMASTER_SETUP_DIR="+r.stack.dir)
-	finish(r.t, cmd).is(r.t, otherwise[command])
-	if made, err := filepath.Glob(filepath.Join(r.stack.dir, "backups", "*")); err == nil && len(made) > 0 && r.backup == "" {
-		r.backup = filepath.Base(made[0])
+// newShell prepares a shell in an empty folder; env is what the placeholders of its scenario stand for.
+func newShell(t *testing.T, s *stack, env ...string) shell {
+	t.Helper()
+	work, home, bin := openFolder(t), t.TempDir(), t.TempDir()
+	// the Compose CLI that the tests have is not a plugin
+	docker := "#!/bin/sh\n[ \"$1\" = compose ] && shift && exec " + composeCLI + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(docker), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	if release, checked := reached[command]; checked && r.stack.setting(".env", "VERSION") != release {
-		r.t.Errorf("%s: release %s is installed, want %s", command, r.stack.setting(".env", "VERSION"), release)
-	}
-	if r.t.Failed() {
-		r.t.Fatalf("in %q", r.section)
-	}
+	cmd := exec.CommandContext(t.Context(), "bash")
+	cmd.Dir = work
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+filepath.Dir(binary)+":"+os.Getenv("PATH"), "HOME="+home, "WORK="+work, "VAULT="+t.TempDir(),
+		"DIR="+s.dir, "KIT="+kit.Prefix, "INSTALL="+strings.Join(s.args()[1:], " "), "PORT="+strconv.Itoa(freePort(t)))
+	cmd.Env = append(cmd.Env, env...)
+	return shell{t, cmd}
 }
 
-// loseHost takes the stack and its folder away. Another folder has one backup, as the document says.
-func (r *reader) loseHost() {
-	r.t.Helper()
-	r.stack.remove()
-	lost := r.stack.dir
-	r.stack.dir = filepath.Join(openFolder(r.t), "install")
-	if err := os.CopyFS(filepath.Join(r.stack.dir, "backups", r.backup), os.DirFS(filepath.Join(lost, "backups", r.backup))); err != nil {
-		r.t.Fatal(err)
+// stepMark begins the output of a step.
+const stepMark = "\x1e"
+
+// interruption is a function of the shell: presses Ctrl-C once a step of a command has begun.
+const interruption = `interrupted() {
+	step=$1; shift
+	"$@" --output json > $WORK/progress & pid=$!
+	until grep -q "step-started.*$step" $WORK/progress; do kill -0 $pid || return 1; sleep 0.02; done
+	kill -INT $pid; wait $pid; [ $? -eq 130 ]
+}
+`
+
+// run types a scenario and returns what each line has said. The first line that ends otherwise than written ends the test.
+func (sh shell) run(scenario docs.Scenario) map[string]string {
+	sh.t.Helper()
+	script := interruption
+	for _, step := range scenario.Steps {
+		script += fmt.Sprintf("printf '\\n%s%%s\\n' %s\n{ %s\n} </dev/null\n", stepMark, quoted(step.Shell), step.Shell) +
+			fmt.Sprintf("code=$?; [ $code -eq %d ] || { echo \"ended with $code instead of %[1]d\"; exit 1; }\n", step.Code)
 	}
-	if err := os.RemoveAll(lost); err != nil {
-		r.t.Fatal(err)
+	sh.cmd.Args = append(sh.cmd.Args, "-c", script)
+	began := time.Now()
+	output, err := sh.cmd.CombinedOutput()
+	parts := strings.Split(string(output), stepMark)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		sh.t.Fatalf("in the scenario %s\n%s", scenario.Name, strings.Join(parts[max(0, len(parts)-3):], "$ "))
+	case err != nil:
+		sh.t.Fatal(err)
+	}
+	sh.t.Logf("%d lines in %.1f s", len(scenario.Steps), time.Since(began).Seconds())
+	said := map[string]string{}
+	for i, part := range parts[1:] {
+		_, said[scenario.Steps[i].Text], _ = strings.Cut(part, "\n")
+	}
+	return said
+}
+
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// recorded is the line of README.md whose recording stands there.
+const recorded = "syncmaster-setup init --dir /srv/syncmaster --yes"
+
+// mustBeRecorded compares what init has said, through a pipe, with its recording on a terminal.
+func (s *stack) mustBeRecorded(said string) {
+	s.t.Helper()
+	_, rest, _ := strings.Cut(read(s.t, filepath.Join(root, "README.md")), "$ "+recorded+"\n")
+	want, _, found := strings.Cut(rest, "```\n")
+	if !found {
+		s.t.Fatal("README.md has no recording of init")
+	}
+	said = regexp.MustCompile(`(?m)^\[ *\d+/\d+\]`).ReplaceAllString(said, "✓")
+	for port, shown := range map[int]string{s.ports.server: "8000", s.ports.ui: "3000", s.ports.db: "5432", s.ports.broker: "5672"} {
+		said = strings.ReplaceAll(said, fmt.Sprintf(":%d", port), ":"+shown)
+	}
+	said = strings.ReplaceAll(said, s.dir, "/srv/syncmaster")
+	times := regexp.MustCompile(`\d+\.\d ?s\b`)
+	if got := times.ReplaceAllString(said, "TIME"); strings.TrimSpace(got) != strings.TrimSpace(times.ReplaceAllString(want, "TIME")) {
+		s.t.Errorf("README.md has recorded\n%s\nand now it is\n%s", want, said)
 	}
 }
