@@ -86,7 +86,7 @@ func sayings(t *testing.T) []saying {
 		}
 		ast.Inspect(file, func(node ast.Node) bool {
 			if expr, is := node.(ast.Expr); is {
-				text := verb.ReplaceAllString(literal(expr), wild)
+				text := strings.ReplaceAll(verb.ReplaceAllString(literal(expr), wild), "\n", " ")
 				if len(strings.ReplaceAll(text, wild, "")) >= leastText {
 					list = append(list, saying{text, pattern("^", text, wild, ".+", "$")})
 				}
