@@ -53,8 +53,8 @@ func TestUpgradeKilled(t *testing.T) {
 	t.Parallel()
 	s := installed(t, "0.2.4")
 	rows, secrets := s.rows(), s.secrets()
-	for _, p := range points(t, 9, "resume", "abort") {
-		s.killed(p, 9, "upgrade", "--to", "0.2.5")
+	for _, p := range points(t, 10, "resume", "abort") {
+		s.killed(p, 10, "upgrade", "--to", "0.2.5")
 		s.mustEnd(p, "0.2.4", "0.2.5", rows, secrets)
 		if s.setting(".env", "VERSION") == "0.2.5" {
 			s.do("rollback").is(t, 0)
@@ -107,7 +107,7 @@ func TestWayBackKilled(t *testing.T) {
 	rows, secrets := s.rows(), s.secrets()
 	const back = 6 // steps of the way back from the start of the scheduler
 	for _, p := range points(t, back, "resume", "abort") {
-		s.killed(point{killPoint{"before", 8}, ""}, 9, "upgrade", "--to", "0.2.5")
+		s.killed(point{killPoint{"before", 8}, ""}, 10, "upgrade", "--to", "0.2.5")
 		s.killed(p, back, "abort")
 		s.mustEnd(point{p.killPoint, p.way}, "0.2.4", "0.2.4", rows, secrets)
 		if t.Failed() {
