@@ -122,7 +122,7 @@ func (m *migrationRun) prepare(c *cli.Context, word string) error {
 		return err
 	}
 	problems := &fault.Problems{Code: fault.Refused}
-	m.plan, err = m.db.Plan(c.Context, to)
+	m.plan, err = m.db.PlanFrom(c.Context, m.facts, to)
 	switch {
 	case err != nil && fault.CodeOf(err) != fault.Refused:
 		return err

@@ -90,23 +90,35 @@ func (p Plan) Disk() int64 { return p.Bytes() + p.WAL() }
 // steps such as "+1" or "-1". Everything that is known to forbid the run is reported at once, as [fault.Problems];
 // nothing is changed.
 func (db *DB) Plan(ctx context.Context, to string) (Plan, error) {
+	return db.planFrom(ctx, nil, to)
+}
+
+// PlanFrom is [DB.Plan] for a caller who has just observed the database; it observes again where the revision has moved.
+func (db *DB) PlanFrom(ctx context.Context, facts Facts, to string) (Plan, error) {
+	return db.planFrom(ctx, &facts, to)
+}
+
+func (db *DB) planFrom(ctx context.Context, seen *Facts, to string) (Plan, error) {
 	if err := Verify(); err != nil {
 		return Plan{}, err
 	}
 	var p Plan
 	err := db.undisturbed(ctx, func(rows []string) (err error) {
-		p, err = db.plan(ctx, rows, to)
+		if seen == nil || !slices.Equal(rows, seen.Revisions) {
+			facts, err := db.Observe(ctx)
+			if err != nil {
+				return err
+			}
+			seen = &facts
+		}
+		p, err = db.plan(ctx, rows, *seen, to)
 		return err
 	})
 	return p, err
 }
 
-func (db *DB) plan(ctx context.Context, rows []string, to string) (Plan, error) {
+func (db *DB) plan(ctx context.Context, rows []string, facts Facts, to string) (Plan, error) {
 	from, err := soleRevision(rows)
-	if err != nil {
-		return Plan{}, err
-	}
-	facts, err := db.Observe(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
