@@ -26,7 +26,8 @@ func (p *program) doctorCommand() *cli.Command {
 	c.Description = `Example: syncmaster-setup doctor --dir /srv/syncmaster
 
 Checks host, folder, secrets, settings, database, broker and services, problems first, each with what to type next.
-Nothing is changed. --bundle adds status, files and the last log lines of every container, without secrets.
+Nothing is changed. --bundle adds status, files, the last plan, the logs of the last runs and the last lines of every
+container, without secrets.
 
 ` + fmt.Sprintf(lookExitCodes, "nothing fails; there may be warnings", "something fails")
 	return c

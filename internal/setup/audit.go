@@ -43,6 +43,7 @@ type logLine struct {
 	Step      string    `json:"step,omitempty"`
 	Seconds   float64   `json:"seconds,omitempty"`
 	Text      string    `json:"text,omitempty"`
+	Plan      *MovePlan `json:"plan,omitempty"`
 	Outcome   string    `json:"outcome,omitempty"`
 	Error     string    `json:"error,omitempty"`
 }
@@ -55,11 +56,31 @@ func (a *auditLog) Report(e report.Event) {
 	}
 }
 
+// logPlan keeps what a run is going to do beside what it does: the plan of a move, of anything else its text.
+func logPlan(to report.Reporter, text string, p *MovePlan) {
+	a, kept := to.(*auditLog)
+	if !kept {
+		return
+	}
+	if p != nil {
+		short := *p
+		short.Files, short.World = nil, nil // the generations have the files, and nobody reads prints
+		p = &short
+	}
+	a.write(logLine{Event: planEvent, Text: text, Plan: p})
+}
+
+// planEvent marks the line of a log that holds the plan.
+const planEvent = "plan"
+
 // write appends a line. A log that cannot be written must not end the run that it tells of.
 func (a *auditLog) write(line logLine) {
 	line.Time = a.now().UTC().Truncate(time.Millisecond)
 	line.Text, line.Error = a.redactor.String(line.Text), a.redactor.String(line.Error)
 	data, err := json.Marshal(line)
+	if err == nil && line.Plan != nil {
+		data = []byte(a.redactor.String(string(data)))
+	}
 	if err == nil {
 		_, _ = a.file.Write(append(data, '\n'))
 	}

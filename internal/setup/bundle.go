@@ -10,9 +10,6 @@ import (
 	"io"
 	"strings"
 	"time"
-
-	"syncmaster-setup/internal/envfile"
-	"syncmaster-setup/internal/workdir"
 )
 
 const (
@@ -25,13 +22,15 @@ const (
 // bundleFile is one file of a bundle.
 type bundleFile struct{ name, text string }
 
-// Bundle writes an archive for support, tar.gz, to w: versions, status, checkup, the install's files and the last log
-// lines of its containers, all of them without secrets. program names the version of this program.
+// Bundle writes an archive for support, tar.gz, to w: versions, status, checkup, the install's files, the last plan, the
+// logs of the last runs and the last lines of its containers, all of them without secrets. program names the version of
+// this program.
 func (s *Setup) Bundle(ctx context.Context, w io.Writer, program string) (Checkup, error) {
 	v, err := s.see(ctx, true)
 	if err != nil {
 		return Checkup{}, err
 	}
+	v.recallGenerations()
 	checkup, status := v.checkup(), v.status()
 	var files []bundleFile
 	for _, part := range []struct {
@@ -46,6 +45,7 @@ func (s *Setup) Bundle(ctx context.Context, w io.Writer, program string) (Checku
 	}
 	files = append(files, bundleFile{"versions.txt", v.versions(program)})
 	files = append(files, v.bundledFiles()...)
+	files = append(files, v.bundledRuns()...)
 	files = append(files, v.bundledLogs(ctx)...)
 	if err := ctx.Err(); err != nil {
 		return checkup, err
@@ -56,61 +56,6 @@ func (s *Setup) Bundle(ctx context.Context, w io.Writer, program string) (Checku
 func (v *sight) versions(program string) string {
 	return fmt.Sprintf("syncmaster-setup %s\nSyncMaster %s, generation %d\nDocker Engine %s, %s/%s\nRabbitMQ %s\ndatabase revision %s\n",
 		program, v.release, v.state.Generation, v.host.Version, v.host.OS, v.host.Arch, v.broker.seen.Version, v.database.facts.Revision)
-}
-
-// bundledFiles are the files of the install, those with settings by names.
-func (v *sight) bundledFiles() []bundleFile {
-	var files []bundleFile
-	add := func(name, text string) { files = append(files, bundleFile{"files/" + name, text}) }
-	for _, name := range []string{workdir.EnvFile, workdir.AppEnvFile} {
-		if text, exists := v.texts[name]; exists {
-			add(strings.TrimPrefix(name, "."), v.namesOf(text))
-		}
-	}
-	for _, name := range append([]string{workdir.ComposeFile}, workdir.Override...) {
-		if text, exists, err := v.setup.Dir.Read(name); err == nil && exists {
-			add(name, v.scrub(secretLine.ReplaceAllString(commentLine.ReplaceAllString(text, ""), "$1 ****")))
-		}
-	}
-	for _, name := range []string{"state.json", "journal.json"} {
-		if text, exists, err := v.setup.Dir.Read(workdir.StateDir + "/" + name); err == nil && exists {
-			add(name, v.scrub(text))
-		}
-	}
-	return files
-}
-
-// namesOf writes the settings of an env file without its comments, where an old password may stand, and with the
-// values of those alone that are known to be harmless.
-func (v *sight) namesOf(text string) string {
-	parsed, err := envfile.Parse(text)
-	if err != nil {
-		return "# not readable: " + v.words(err) + "\n"
-	}
-	var b strings.Builder
-	for _, name := range parsed.Keys() {
-		value, _ := parsed.Get(name)
-		definition, known := v.release.Setting(name)
-		switch {
-		case value == "":
-		case known && definition.Secret, !known && !v.written(name), secretSetting(name):
-			value = "****"
-		default:
-			value = strings.ReplaceAll(v.scrub(value), "\n", `\n`)
-		}
-		fmt.Fprintf(&b, "%s=%s\n", name, value)
-	}
-	return b.String()
-}
-
-// written reports whether a variable of .env is one that we write: its value is none of the user's secrets.
-func (v *sight) written(name string) bool {
-	parsed, err := envfile.Parse(v.last[workdir.EnvFile])
-	if err != nil {
-		return false
-	}
-	_, has := parsed.Get(name)
-	return has
 }
 
 // bundledLogs are the last lines of each container.

@@ -107,6 +107,7 @@ func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) 
 		return Result{}, err
 	}
 	logged, end, forget := s.recordUnless(p.Operation, "", r.release.Version, r.redactor())
+	logPlan(logged, p.String(), nil)
 	err = plan.Run(ctx, p, record, logged)
 	closeErr := r.closeDatabase(ctx)
 	if err != nil {

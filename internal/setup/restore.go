@@ -178,6 +178,7 @@ func (s *Setup) fillFresh(ctx, hard context.Context, engine Engine, t ticket, j 
 			return m.withDatabase(ctx, m.adopt)
 		}},
 	}}
+	logPlan(m.Report, p.String(), nil)
 	if err := plan.Run(ctx, p, j, m.Report); err != nil {
 		err = errors.Join(err, m.closeDatabase(ctx))
 		code := fault.Failed

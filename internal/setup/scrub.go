@@ -12,7 +12,7 @@ import (
 // from elsewhere, such as the override file.
 func (v *sight) redactor() *secret.Redactor {
 	var known []secret.Text
-	for _, texts := range []map[string]string{v.texts, v.last} {
+	for _, texts := range append([]map[string]string{v.texts, v.last}, v.older...) {
 		for _, name := range []string{workdir.EnvFile, workdir.AppEnvFile} {
 			if parsed, err := envfile.Parse(texts[name]); err == nil {
 				for key, value := range parsed.Map() {

@@ -33,6 +33,7 @@ type sight struct {
 	at        time.Time
 	settings  map[string]string // of .env.docker, as Compose reads it
 	redaction *secret.Redactor
+	older     []map[string]string // files of earlier generations, whose secrets a bundle must not tell
 
 	engine     Engine
 	engineErr  error // there is no engine, or it does not tell

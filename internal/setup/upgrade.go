@@ -117,6 +117,7 @@ func (s *Setup) begin(ctx context.Context, began time.Time, engine Engine, o Mov
 		return MoveResult{}, err
 	}
 	end := m.keepLog(t.Operation)
+	logPlan(m.Report, "", &p)
 	result, err := m.carryOut(ctx, began)
 	return result, end(err)
 }

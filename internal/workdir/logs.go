@@ -49,6 +49,22 @@ func (d Dir) KeepOutput(now time.Time, service, text string) (string, error) {
 	return path, writeFile(path, []byte(text), secretMode)
 }
 
+// Runs returns the names, relative to the install folder, of the newest n files that runs have left: their logs and what
+// containers had said that are gone, the oldest first.
+func (d Dir) Runs(n int) ([]string, error) {
+	entries, err := os.ReadDir(d.File(filepath.Join(StateDir, logsFolder)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing the logs: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); e.Type().IsRegular() && (ext == ".log" || ext == ".txt") {
+			names = append(names, filepath.Join(StateDir, logsFolder, e.Name()))
+		}
+	}
+	return names[max(len(names)-n, 0):], nil
+}
+
 // Logs returns the logs of all runs, the oldest first.
 func (d Dir) Logs() ([]Log, error) {
 	folder := d.File(filepath.Join(StateDir, logsFolder))

@@ -3,15 +3,20 @@ package e2e_test
 import (
 	"archive/tar"
 	"compress/gzip"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -305,6 +310,13 @@ services:
 	s.edit(".env.docker", "TZ=UTC", "TZ=UTC\nMY_OWN_SETTING="+more["unknown"]+"\n#OLD="+more["comment"])
 	s.compose("up", "--detach", "--no-deps", "worker").is(t, 0)
 	s.found("services", "fail", "keeps restarting")
+	logs := filepath.Join(s.dir, ".syncmaster-setup", "logs")
+	var spelt []string // as a log could have them that was written by another hand
+	for _, secret := range s.allSecrets() {
+		spelt = append(spelt, secret, base64.StdEncoding.EncodeToString([]byte("user:"+secret)), hex.EncodeToString([]byte(secret)), url.QueryEscape(secret))
+	}
+	write(t, filepath.Join(logs, "20260101T120000.000Z-abort.log"), strings.Join(spelt, "\n"))
+	write(t, filepath.Join(logs, "20260101T120001.000Z-server.txt"), strings.Join(spelt, " "))
 
 	path := filepath.Join(t.TempDir(), "bundle.tar.gz")
 	got := s.look("doctor", "--bundle", path).is(t, 1).says(t, path)
@@ -328,15 +340,28 @@ services:
 	for name, text := range files {
 		noSecret(t, name, text, secrets...)
 	}
+	for name, text := range files { // the middle of an encoded secret is one, too
+		for _, secret := range secrets {
+			if middle := base64.StdEncoding.EncodeToString([]byte("user:" + secret))[8:]; strings.Contains(text, middle[:len(middle)-4]) {
+				t.Errorf("%s holds a secret in base64:\n%s", name, text)
+			}
+		}
+	}
 	noSecret(t, "the settings", files["syncmaster-bundle/files/env.docker"], more["unknown"])
 	for name, want := range map[string]string{
 		"versions.txt": "SyncMaster 0.3.2", "status.json": `"healthy": false`, "doctor.json": `"id": "services"`, "files/env": "POSTGRES_PASSWORD=****",
 		"files/env.docker": "MY_OWN_SETTING=****", "files/docker-compose.yml": "image: ${IMAGE_PREFIX:-}postgres:17", "files/docker-compose.override.yml": "entrypoint: [env]",
-		"files/state.json": s.project, "logs/" + s.project + "-worker-1.log": "SYNCMASTER__DATABASE__URL=", "logs/" + s.project + "-db-1.log": "database system is ready",
+		"files/state.json": s.project, "plan.txt": "write files", "runs/20260101T120000.000Z-abort.log": "****", "runs/20260101T120001.000Z-server.txt": "****",
+		"logs/" + s.project + "-worker-1.log": "SYNCMASTER__DATABASE__URL=", "logs/" + s.project + "-db-1.log": "database system is ready",
 	} {
 		if !strings.Contains(files["syncmaster-bundle/"+name], want) {
 			t.Errorf("%s does not hold %q:\n%s", name, want, files["syncmaster-bundle/"+name])
 		}
+	}
+	if names := slices.Sorted(maps.Keys(files)); !slices.ContainsFunc(names, func(n string) bool {
+		return strings.HasPrefix(n, "syncmaster-bundle/runs/") && strings.HasSuffix(n, "Z-init.log")
+	}) {
+		t.Errorf("the log of init is missing among %v", names)
 	}
 }
 
