@@ -124,7 +124,8 @@ func checkLogs(v *sight) (Level, string, string) {
 			large = append(large, fmt.Sprintf("%s has written %s", c.Service, size(uint64(bytes))))
 		}
 	}
-	const next = `set a limit in /etc/docker/daemon.json: {"log-opts": {"max-size": "50m", "max-file": "3"}}, restart the engine, then: `
+	const next = `set a limit in /etc/docker/daemon.json: {"log-opts": {"max-size": "50m", "max-file": "3"}} and restart the engine, ` +
+		`or for one service in docker-compose.override.yml: logging: {options: {max-size: 50m}}; then: `
 	switch {
 	case len(large) > 0:
 		return Warn, strings.Join(large, ", ") + ", and nothing limits its log", next + v.inFolder("docker compose up -d --force-recreate")

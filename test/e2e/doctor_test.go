@@ -262,9 +262,12 @@ func (s *stack) hostFaults(t *testing.T) {
 	})
 	t.Run("a full disk", func(t *testing.T) {
 		aside := t.TempDir()
-		s.wrap = inMountNamespace(fmt.Sprintf("cp -a %[1]s/. %[2]s; mount -t tmpfs -o size=8m,mode=0700 tmpfs %[1]s; cp -a %[2]s/. %[1]s", s.dir, aside))
+		mounted := inMountNamespace(fmt.Sprintf("cp -a %[1]s/. %[2]s; mount -t tmpfs -o size=8m,mode=0700 tmpfs %[1]s; cp -a %[2]s/. %[1]s", s.dir, aside))
+		before := s.doctor()["disk"].Level // of this machine
+		s.wrap = mounted
 		s.found("disk", "fail", s.dir+" has")
 		s.wrap = func(cmd *exec.Cmd) *exec.Cmd { return cmd }
+		s.found("disk", before, "")
 	})
 	t.Run("a proxy", func(t *testing.T) {
 		dir := t.TempDir()
@@ -273,12 +276,15 @@ func (s *stack) hostFaults(t *testing.T) {
 		if f := s.found("proxy", "warn", "HTTP_PROXY"); strings.Contains(f.Text+f.Next, "proxy-password") {
 			t.Errorf("%+v", f)
 		}
+		write(t, filepath.Join(dir, "config.json"), `{"proxies": {"default": {"httpProxy": "http://proxy.invalid", "noProxy": "localhost,127.0.0.1,db,rabbitmq,server"}}}`)
+		s.found("proxy", "pass", "")
 		s.env = nil
 	})
 	t.Run("no engine", func(t *testing.T) {
 		s.env = []string{"DOCKER_HOST=unix:///nowhere/docker.sock"}
 		s.found("engine", "fail", "/nowhere/docker.sock")
 		s.env = nil
+		s.found("engine", "pass", "")
 	})
 }
 

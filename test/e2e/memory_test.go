@@ -10,43 +10,49 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
-	"strings"
 	"testing"
-
-	"github.com/moby/moby/client"
 )
 
 // TestRefusesLittleMemory stands between the program and the real engine, and tells of a smaller machine.
 func TestRefusesLittleMemory(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	s.env = []string{"DOCKER_HOST=unix://" + smallEngine(t, 512<<20)}
+	s.env = []string{"DOCKER_HOST=" + engineThatSays(t, "MemTotal", 512<<20)}
 	s.mustRefuse(refused, nil, "the engine has 512.0 MiB of memory, SyncMaster needs at least 1.0 GiB")
 }
 
-// smallEngine returns a socket where the real engine answers, but for the size of its memory.
-func smallEngine(t *testing.T, memory int64) string {
+// engineThatSays returns the address where the real engine answers, but for one word about its host.
+func engineThatSays(t *testing.T, name string, value any) string {
 	t.Helper()
-	engine := strings.TrimPrefix(docker.DaemonHost(), "unix://")
-	if engine == docker.DaemonHost() {
-		engine = strings.TrimPrefix(client.DefaultDockerHost, "unix://")
-	}
+	return engineBehind(t, "/info", func(body []byte) ([]byte, error) {
+		info := map[string]any{}
+		if err := json.Unmarshal(body, &info); err != nil {
+			return nil, err
+		}
+		info[name] = value
+		return json.Marshal(info)
+	})
+}
+
+// engineBehind returns the address where the real engine answers, but for a change of what it says to requests of a kind.
+func engineBehind(t *testing.T, request string, change func(body []byte) ([]byte, error)) string {
+	t.Helper()
 	front := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
 	front.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", engine)
+		return (&net.Dialer{}).DialContext(ctx, "unix", engineSocket())
 	}}
+	asked := regexp.MustCompile(request + "$")
 	front.ModifyResponse = func(r *http.Response) error {
-		if !strings.HasSuffix(r.Request.URL.Path, "/info") {
+		if !asked.MatchString(r.Request.URL.Path) {
 			return nil
 		}
-		info := map[string]any{}
-		if err := json.NewDecoder(r.Body).Decode(&info); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
 			return err
 		}
-		info["MemTotal"] = memory
-		body, err := json.Marshal(info)
-		if err != nil {
+		if body, err = change(body); err != nil {
 			return err
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
@@ -61,5 +67,5 @@ func smallEngine(t *testing.T, memory int64) string {
 	server := &http.Server{Handler: front}
 	t.Cleanup(func() { _ = server.Close() }) // its connections end with the test
 	go func() { _ = server.Serve(listener) }()
-	return socket
+	return "unix://" + socket
 }

@@ -36,12 +36,16 @@ func newProxy(t *testing.T) *proxy {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.stop)
-	engine := strings.TrimPrefix(docker.DaemonHost(), "unix://")
-	if engine == docker.DaemonHost() {
-		engine = strings.TrimPrefix(client.DefaultDockerHost, "unix://")
-	}
-	go p.accept(engine)
+	go p.accept(engineSocket())
 	return p
+}
+
+// engineSocket is where the real engine listens.
+func engineSocket() string {
+	if path, local := strings.CutPrefix(docker.DaemonHost(), "unix://"); local {
+		return path
+	}
+	return strings.TrimPrefix(client.DefaultDockerHost, "unix://")
 }
 
 func (p *proxy) host() string { return "unix://" + p.socket }
