@@ -65,7 +65,7 @@ test-crash: build kit $(COMPOSE) ## kills every operation before, in and after e
 unit: ## the tests that need no Docker Engine
 	go test -skip TestMigrateScripts ./internal/backup/... ./internal/cli/... ./internal/config/... ./internal/envfile/... ./internal/fault/... ./internal/journal/... \
 		./internal/nearest/... ./internal/plan/... ./internal/release/... ./internal/render/... ./internal/report/... ./internal/secret/... \
-		./internal/setup/... ./internal/stack/... ./internal/workdir/... ./migrations/...
+		./internal/setup/... ./internal/stack/... ./internal/workdir/... ./migrations/... ./test/docs/...
 
 .PHONY: lint
 lint: $(LINT) ## formatting, vet, the linters and the layers
@@ -74,8 +74,8 @@ lint: $(LINT) ## formatting, vet, the linters and the layers
 	$(LINT) run ./...
 
 .PHONY: docs
-docs: ## writes docs/commands.md and the man page, which the tests compare with the program
-	UPDATE=1 go test -count=1 -run TestDocs ./internal/cli
+docs: ## writes docs/commands.md, docs/settings.md and the man page, which the tests compare with the program
+	UPDATE=1 go test -count=1 -run TestDocs ./internal/cli ./test/docs
 
 .PHONY: vuln
 vuln: $(VULN) ## known vulnerabilities; needs the Go vulnerability database

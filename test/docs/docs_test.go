@@ -73,7 +73,7 @@ func TestOrderOfOperations(t *testing.T) {
 func TestWhatIsExecutedElsewhere(t *testing.T) {
 	ci, makefile := text(t, ".ci/run"), text(t, "Makefile")
 	for _, e := range docs.ExecutedElsewhere() {
-		if strings.HasPrefix(e.Who, ".ci/run") && !strings.Contains(ci, "\n"+e.Line) {
+		if e.Who == ".ci/run executes it" && !strings.Contains(ci, "\n"+e.Line) {
 			t.Errorf(".ci/run does not execute %q", e.Line)
 		}
 		targets, is := strings.CutPrefix(e.Line, "make ")

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,8 +117,32 @@ func runKeeping(t *testing.T, scenario docs.Scenario, release string) {
 	sh := newShell(t, s, "SYNCMASTER_SETUP_DIR="+s.dir)
 	sh.cmd.Dir = s.dir
 	sh.run(scenario)
+	s.mustBeNamed()
 	s.mustBe(release, rows, secrets)
 	s.mustTransferAgain()
+}
+
+// mustBeNamed wants every file of the folder in the first table of docs/files.md.
+func (s *stack) mustBeNamed() {
+	s.t.Helper()
+	table, _, _ := strings.Cut(read(s.t, filepath.Join(root, "docs", "files.md")), "\n## Variables")
+	var names []*regexp.Regexp
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(table, -1) {
+		name := regexp.MustCompile(`NNNN|TIME|OPERATION|SERVICE|NAME`).ReplaceAllString(regexp.QuoteMeta(m[1]), `[^/]+`)
+		if strings.HasSuffix(name, "/") {
+			name += ".*"
+		}
+		names = append(names, regexp.MustCompile("^"+name+"$"))
+	}
+	for path := range s.files() {
+		file := strings.TrimPrefix(path, "file /")
+		if info, err := os.Stat(filepath.Join(s.dir, file)); err != nil || info.IsDir() {
+			continue
+		}
+		if !slices.ContainsFunc(names, func(name *regexp.Regexp) bool { return name.MatchString(file) }) {
+			s.t.Errorf("docs/files.md does not name %s", file)
+		}
+	}
 }
 
 // shell is a bash in which a reader types.
