@@ -74,7 +74,7 @@ lint: $(LINT) ## formatting, vet, the linters and the layers
 	$(LINT) run ./...
 
 .PHONY: docs
-docs: ## writes docs/commands.md, docs/settings.md and the man page, which the tests compare with the program
+docs: ## writes docs/commands.md, docs/settings.md, docs/output.schema.json and the man page, which the tests compare with the program
 	UPDATE=1 go test -count=1 -run TestDocs ./internal/cli ./test/docs
 
 .PHONY: vuln

@@ -104,10 +104,7 @@ func readAge(text string) (time.Duration, error) {
 
 func (p *program) printBackup(r setup.BackupResult) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome string `json:"result"`
-			setup.BackupResult
-		}{"ok", r})
+		return printJSON(p.streams.Out, backupJSON{"ok", r})
 	}
 	text := fmt.Sprintf("Backed up SyncMaster %s, %s, in %.1f s.\n\n  backup     %s\n  folder     %s\n", r.Version, report.Bytes(r.Bytes()), r.Seconds, r.Name, r.Dir)
 	if len(r.Removed) > 0 {
@@ -141,11 +138,7 @@ Those whose manifest cannot be read come last, with the reason. No --keep remove
 
 func (p *program) printBackups(l backup.Listing, folder string) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome    string              `json:"result"`
-			Backups    []backup.Manifest   `json:"backups"`
-			Unreadable []backup.Unreadable `json:"unreadable"`
-		}{"ok", append([]backup.Manifest{}, l.Backups...), append([]backup.Unreadable{}, l.Unreadable...)})
+		return printJSON(p.streams.Out, backupsJSON{"ok", append([]backup.Manifest{}, l.Backups...), append([]backup.Unreadable{}, l.Unreadable...)})
 	}
 	if len(l.Backups)+len(l.Unreadable) == 0 {
 		return p.print("There is no backup in %s. Make one with: syncmaster-setup backup create\n", folder)
@@ -179,10 +172,7 @@ Without a name it is the newest one.`, exitCodes, func(c *cli.Context, name stri
 				return err
 			}
 			if p.json {
-				return printJSON(p.streams.Out, struct {
-					Outcome string `json:"result"`
-					backup.Manifest
-				}{"ok", m})
+				return printJSON(p.streams.Out, verifiedJSON{"ok", m})
 			}
 			return p.print("The backup %s is whole: SyncMaster %s, revision %s, %s.\n", m.Name, m.Version, m.Revision, report.Bytes(m.Bytes()))
 		})

@@ -16,17 +16,7 @@ import (
 // printDevUp writes where database and broker are, and what to do with them.
 func (p *program) printDevUp(c *cli.Context, r setup.Result) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome  string  `json:"result"`
-			Version  string  `json:"version"`
-			Revision string  `json:"revision"`
-			Project  string  `json:"project"`
-			Dir      string  `json:"dir"`
-			Changed  bool    `json:"changed"`
-			Database string  `json:"database"`
-			Broker   string  `json:"broker"`
-			Seconds  float64 `json:"seconds"`
-		}{"ok", r.Version, r.Revision, r.Project, r.Dir, r.Changed, r.Database, r.Broker, r.Seconds})
+		return printJSON(p.streams.Out, devJSON{"ok", r.Version, r.Revision, r.Project, r.Dir, r.Changed, r.Database, r.Broker, r.Seconds})
 	}
 	state := fmt.Sprintf("ready after %.1f s", r.Seconds)
 	if !r.Changed {
@@ -50,10 +40,7 @@ func (p *program) printDevDown(removed []string) error {
 		if removed == nil {
 			removed = []string{}
 		}
-		return printJSON(p.streams.Out, struct {
-			Outcome string   `json:"result"`
-			Removed []string `json:"removed"`
-		}{"ok", removed})
+		return printJSON(p.streams.Out, devDownJSON{"ok", removed})
 	}
 	if len(removed) == 0 {
 		return p.print("Nothing of this environment was there; nothing had to be changed.\n")
@@ -68,10 +55,7 @@ func (p *program) printDevEnv(settings []config.Setting, shell bool) error {
 		for _, s := range settings {
 			values[s.Name] = s.Value.Reveal()
 		}
-		return printJSON(p.streams.Out, struct {
-			Outcome string            `json:"result"`
-			Env     map[string]string `json:"env"`
-		}{"ok", values})
+		return printJSON(p.streams.Out, devEnvJSON{"ok", values})
 	}
 	var b strings.Builder
 	for _, s := range settings {

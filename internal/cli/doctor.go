@@ -81,11 +81,7 @@ func writeBundle(ctx context.Context, s *setup.Setup, path string) (checkup setu
 
 func (p *program) printCheckup(c setup.Checkup, bundle string, all bool) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome string `json:"result"`
-			setup.Checkup
-			Bundle string `json:"bundle,omitempty"`
-		}{"ok", c, bundle})
+		return printJSON(p.streams.Out, doctorJSON{"ok", c, bundle})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "SyncMaster %s in %s: %s, %s\n%s", c.Version, c.Dir, counted(c.Failed, "problem"), counted(c.Warnings, "warning"), p.workText(c.Work))

@@ -38,10 +38,7 @@ func (p *program) printHistory(list []setup.Entry) error {
 		if list == nil {
 			list = []setup.Entry{}
 		}
-		return printJSON(p.streams.Out, struct {
-			Outcome string        `json:"result"`
-			Runs    []setup.Entry `json:"runs"`
-		}{"ok", list})
+		return printJSON(p.streams.Out, historyJSON{"ok", list})
 	}
 	if len(list) == 0 {
 		return p.print("Nothing was recorded yet.\n")

@@ -41,16 +41,7 @@ func (p *program) runCurrent(c *cli.Context) error {
 	revision, _ := revisionByID(id)
 	version := fmt.Sprintf("%d.%d", s.facts.ServerVersion/10000, s.facts.ServerVersion%10000)
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome  string `json:"result"`
-			Revision string `json:"revision"`
-			Name     string `json:"name,omitempty"`
-			Head     string `json:"head"`
-			AtHead   bool   `json:"at_head"`
-			Database string `json:"database"`
-			Server   string `json:"server_version"`
-			Drift    bool   `json:"drift"`
-		}{"ok", shown(id), revision.Name, s.head(), id == s.head(), s.at.String(), version, differs(*drift)})
+		return printJSON(p.streams.Out, currentJSON{"ok", shown(id), revision.Name, s.head(), id == s.head(), s.at.String(), version, differs(*drift)})
 	}
 	line := shown(id)
 	if id == s.head() {
@@ -88,14 +79,7 @@ func (p *program) runHistory(c *cli.Context) error {
 			parent = list[i-1].ID
 		}
 		if p.json {
-			err = printJSON(p.streams.Out, struct {
-				Revision string `json:"revision"`
-				Parent   string `json:"parent"`
-				Name     string `json:"name"`
-				Since    string `json:"since"`
-				Head     bool   `json:"head"`
-				Current  bool   `json:"current"`
-			}{r.ID, parent, r.Name, r.Since, r.ID == head, r.ID == current})
+			err = printJSON(p.streams.Out, revisionJSON{r.ID, parent, r.Name, r.Since, r.ID == head, r.ID == current})
 		} else {
 			err = p.print("%s -> %s%s, %s, SyncMaster %s\n", parent, r.ID, marks(r.ID == head, r.ID == current), r.Name, r.Since)
 		}
@@ -140,10 +124,7 @@ func (p *program) headsCommand() *cli.Command {
 		Flags: p.sharedFlags(),
 	}, "", func(*cli.Context, string) error {
 		if p.json {
-			return printJSON(p.streams.Out, struct {
-				Outcome string   `json:"result"`
-				Heads   []string `json:"heads"`
-			}{"ok", []string{database.Head()}})
+			return printJSON(p.streams.Out, headsJSON{"ok", []string{database.Head()}})
 		}
 		return p.print("%s (head)\n", database.Head())
 	}, "Example: syncmaster-setup migrate heads\n\nNeeds no database.")
@@ -176,15 +157,7 @@ func (p *program) runShow(word string) error {
 		return err
 	}
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome  string `json:"result"`
-			Revision string `json:"revision"`
-			Parent   string `json:"parent"`
-			Name     string `json:"name"`
-			Since    string `json:"since"`
-			Up       string `json:"up"`
-			Down     string `json:"down"`
-		}{"ok", id, shown(parent), revision.Name, revision.Since, up, down})
+		return printJSON(p.streams.Out, shownJSON{"ok", id, shown(parent), revision.Name, revision.Since, up, down})
 	}
 	return p.print("Rev: %s%s\nParent: %s\nName: %s\nSince: SyncMaster %s\n\n-- Upgrade\n\n%s\n\n-- Downgrade\n\n%s\n",
 		id, marks(id == database.Head(), false), strings.ReplaceAll(shown(parent), database.Base, "<base>"), revision.Name, revision.Since,

@@ -62,11 +62,7 @@ func (p *program) runCheck(c *cli.Context) error {
 
 func (p *program) printSame(d database.Drift) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome  string `json:"result"`
-			Revision string `json:"revision"`
-			Exact    bool   `json:"exact"`
-		}{"ok", shown(d.Revision), d.Equal})
+		return printJSON(p.streams.Out, checkedJSON{"ok", shown(d.Revision), d.Equal})
 	}
 	if d.Equal {
 		return p.print("The schema is exactly that of revision %s.\n", shown(d.Revision))
@@ -140,12 +136,7 @@ func (p *program) runStamp(c *cli.Context, word string) error {
 	}
 	was := shown(strings.Join(before, ", "))
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome  string `json:"result"`
-			From     string `json:"from"`
-			Revision string `json:"revision"`
-			Differs  bool   `json:"drift"`
-		}{"ok", was, shown(drift.Revision), differs(drift)})
+		return printJSON(p.streams.Out, stampedJSON{"ok", was, shown(drift.Revision), differs(drift)})
 	}
 	return p.print("alembic_version: %s -> %s; nothing else was changed.\n", was, shown(drift.Revision))
 }
@@ -212,12 +203,7 @@ func (p *program) printRepair(left database.Drift, statements []string) error {
 		if statements == nil {
 			statements = []string{}
 		}
-		return printJSON(p.streams.Out, struct {
-			Outcome    string   `json:"result"`
-			Revision   string   `json:"revision"`
-			Statements []string `json:"statements"`
-			Left       int      `json:"differences_left"`
-		}{"ok", shown(left.Revision), statements, len(left.Unexplained())})
+		return printJSON(p.streams.Out, repairedJSON{"ok", shown(left.Revision), statements, len(left.Unexplained())})
 	}
 	if len(statements) == 0 {
 		return p.print("Nothing that SyncMaster 0.2.0 or 0.2.1 made differently was found; nothing was changed.\n")

@@ -81,20 +81,7 @@ func (p *program) printPlanJSON(m *migrationRun) error {
 	for _, problem := range m.way {
 		way = append(way, problem.What)
 	}
-	return printJSON(p.streams.Out, struct {
-		Outcome  string         `json:"result"`
-		DryRun   bool           `json:"dry_run"`
-		Database string         `json:"database"`
-		From     string         `json:"from"`
-		To       string         `json:"to"`
-		Steps    []planStepJSON `json:"steps"`
-		Bytes    int64          `json:"disk_bytes"`
-		WAL      int64          `json:"wal_bytes"`
-		Free     int64          `json:"free_bytes,omitempty"` // 0 where it is not known
-		BacksUp  bool           `json:"backup_first,omitempty"`
-		Way      []string       `json:"in_the_way,omitempty"`
-		Known    string         `json:"known_drift,omitempty"`
-	}{"ok", true, m.at.String(), shown(m.plan.From), shown(m.plan.To), list, m.plan.Bytes(), m.plan.WAL(), m.free(), m.backsUp(), way, m.plan.Drift.Known()})
+	return printJSON(p.streams.Out, migrationPlanJSON{"ok", true, m.at.String(), shown(m.plan.From), shown(m.plan.To), list, m.plan.Bytes(), m.plan.WAL(), m.free(), m.backsUp(), way, m.plan.Drift.Known()})
 }
 
 // printMigrated writes the result of a run.
@@ -128,27 +115,11 @@ func (p *program) printMigrated(m *migrationRun) error {
 }
 
 func (p *program) printMigratedJSON(m *migrationRun) error {
-	type applied struct {
-		Revision  string  `json:"revision"`
-		Direction string  `json:"direction"`
-		Rows      int64   `json:"rows"`
-		Seconds   float64 `json:"seconds"`
-	}
-	list := []applied{}
+	list := []appliedJSON{}
 	for _, a := range m.result.Applied {
-		list = append(list, applied{a.Revision(), directionWord(a.Up()), a.Rows, a.Took.Seconds()})
+		list = append(list, appliedJSON{a.Revision(), directionWord(a.Up()), a.Rows, a.Took.Seconds()})
 	}
-	return printJSON(p.streams.Out, struct {
-		Outcome  string    `json:"result"`
-		Database string    `json:"database"`
-		From     string    `json:"from"`
-		To       string    `json:"to"`
-		Applied  []applied `json:"applied"`
-		Seconds  float64   `json:"seconds"`
-		Backup   string    `json:"backup,omitempty"`
-		Known    string    `json:"known_drift,omitempty"`
-		Warnings []string  `json:"warnings,omitempty"`
-	}{"ok", m.at.String(), shown(m.result.From), shown(m.result.To), list, m.result.Took.Seconds(), m.backup.Dir, m.result.Drift.Known(), m.vacuum})
+	return printJSON(p.streams.Out, migratedJSON{"ok", m.at.String(), shown(m.result.From), shown(m.result.To), list, m.result.Took.Seconds(), m.backup.Dir, m.result.Drift.Known(), m.vacuum})
 }
 
 // verdict says in one line how the schema compares with its revision.

@@ -41,7 +41,7 @@ func TestMigrateScripts(t *testing.T) {
 			env.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 			env.Setenv(testServer, server)
 			env.Values[sessionsKey{}] = map[string]*pgx.Conn{}
-			return nil
+			return schemaPath(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"database": makeDatabase, "sql": runStatement, "session": holdSession, "plain": writePlain,

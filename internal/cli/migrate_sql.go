@@ -44,10 +44,7 @@ func (p *program) runSQL(c *cli.Context, d direction, word string) error {
 		return err
 	}
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome string `json:"result"`
-			SQL     string `json:"sql"`
-		}{"ok", text})
+		return printJSON(p.streams.Out, sqlJSON{"ok", text})
 	}
 	return p.print("%s", text)
 }

@@ -34,10 +34,7 @@ func (p *program) reporter() (reporter report.Reporter, done func()) {
 // printInit writes the result of init: where everything is, and what to do next.
 func (p *program) printInit(r setup.Result) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome string `json:"result"`
-			setup.Result
-		}{"ok", r})
+		return printJSON(p.streams.Out, initJSON{"ok", r})
 	}
 	if r.Plan != "" {
 		return p.print("This would be done in %s:\n\n%s\nNothing was changed.\n", r.Dir, r.Plan)
@@ -97,17 +94,9 @@ func printJSON(out io.Writer, value any) error {
 
 // jsonError is the result object of a failure.
 func jsonError(problems *fault.Problems) any {
-	type problem struct {
-		What string `json:"what"`
-		Hint string `json:"hint,omitempty"`
-	}
-	list := make([]problem, len(problems.List))
+	list := make([]problemJSON, len(problems.List))
 	for i, f := range problems.List {
-		list[i] = problem(f)
+		list[i] = problemJSON(f)
 	}
-	return struct {
-		Result   string     `json:"result"`
-		ExitCode fault.Code `json:"exit_code"`
-		Problems []problem  `json:"problems"`
-	}{"error", problems.Code, list}
+	return errorJSON{"error", problems.Code, list}
 }

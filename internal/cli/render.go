@@ -52,10 +52,7 @@ func (p *program) runRender(c *cli.Context) error {
 
 func (p *program) printRender(r setup.RenderResult) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome string `json:"result"`
-			setup.RenderResult
-		}{"ok", r})
+		return printJSON(p.streams.Out, renderJSON{"ok", r})
 	}
 	if len(r.Written) == 0 {
 		return p.print("The files in %s are as wanted; nothing had to be changed.\n", r.Dir)
@@ -81,12 +78,7 @@ func (p *program) releasesCommand() *cli.Command {
 func (p *program) printReleases() error {
 	for _, r := range release.Known() {
 		if p.json {
-			if err := printJSON(p.streams.Out, struct {
-				Version  string `json:"version"`
-				Date     string `json:"date"`
-				Revision string `json:"revision"`
-				Moving   bool   `json:"moving_tag,omitempty"`
-			}{r.Version, r.Date, r.Head, r.Floating}); err != nil {
+			if err := printJSON(p.streams.Out, releaseJSON{r.Version, r.Date, r.Head, r.Floating}); err != nil {
 				return err
 			}
 			continue

@@ -106,8 +106,5 @@ func (p *program) printStatus(st setup.Status) error {
 	if !p.json {
 		return p.print("%s", p.statusText(st))
 	}
-	return printJSON(p.streams.Out, struct {
-		Outcome string `json:"result"`
-		setup.Status
-	}{"ok", st})
+	return printJSON(p.streams.Out, statusJSON{"ok", st})
 }

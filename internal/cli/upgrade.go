@@ -281,10 +281,7 @@ func (p *program) reopenCommand(name, usage, description string, run func(s *set
 // printMove writes what an operation has come to.
 func (p *program) printMove(r setup.MoveResult) error {
 	if p.json {
-		return printJSON(p.streams.Out, struct {
-			Outcome string `json:"result"`
-			setup.MoveResult
-		}{"ok", r})
+		return printJSON(p.streams.Out, moveJSON{"ok", r})
 	}
 	var b strings.Builder
 	switch {

@@ -27,6 +27,19 @@ func (p *Plain) Report(e Event) {
 	}
 }
 
+// EventJSON is the object of an event.
+type EventJSON struct {
+	Event   Kind    `json:"event"`
+	Step    string  `json:"step,omitempty"`
+	Why     string  `json:"why,omitempty"`
+	Index   int     `json:"index,omitempty"`
+	Total   int     `json:"total,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"`
+	Text    string  `json:"text,omitempty"`
+	Bytes   int64   `json:"bytes,omitempty"`
+	OfBytes int64   `json:"of_bytes,omitempty"`
+}
+
 // JSON writes one object a line for every event; docs/output.md describes the fields.
 type JSON struct {
 	mu  sync.Mutex
@@ -40,17 +53,7 @@ func NewJSON(out io.Writer) *JSON { return &JSON{enc: json.NewEncoder(out)} }
 func (j *JSON) Report(e Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_ = j.enc.Encode(struct {
-		Event   Kind    `json:"event"`
-		Step    string  `json:"step,omitempty"`
-		Why     string  `json:"why,omitempty"`
-		Index   int     `json:"index,omitempty"`
-		Total   int     `json:"total,omitempty"`
-		Seconds float64 `json:"seconds,omitempty"`
-		Text    string  `json:"text,omitempty"`
-		Bytes   int64   `json:"bytes,omitempty"`
-		OfBytes int64   `json:"of_bytes,omitempty"`
-	}{e.Kind, e.Step, e.Why, e.Index, e.Total, seconds(e.Elapsed), e.Text, e.Bytes, e.OfBytes})
+	_ = j.enc.Encode(EventJSON{e.Kind, e.Step, e.Why, e.Index, e.Total, seconds(e.Elapsed), e.Text, e.Bytes, e.OfBytes})
 }
 
 // Verbose writes a line for everything that happens, with the time of day.

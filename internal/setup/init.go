@@ -204,7 +204,7 @@ func (r *run) describe() {
 	o, ports := r.options, r.input.Ports
 	api, ui := o.URLs(ports)
 	r.result = Result{
-		Version: r.release.Version, Project: o.Project, Dir: r.dir, Superusers: o.Superusers, Auth: o.Auth,
+		Version: r.release.Version, Project: o.Project, Dir: r.dir, Services: []string{}, Superusers: o.Superusers, Auth: o.Auth,
 		NoWorker: o.WorkerWaits(),
 	}
 	for _, service := range r.services() {

@@ -36,7 +36,7 @@ func (s *Setup) Render(asked config.Options) (result RenderResult, err error) {
 	}
 	s.tell(d)
 	r := &run{Setup: s, world: w, decision: d}
-	result = RenderResult{Version: w.release.Version, Dir: w.dir}
+	result = RenderResult{Version: w.release.Version, Dir: w.dir, Written: []string{}}
 	if d.writes {
 		result.Written, err = r.putFiles()
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"syncmaster-setup/test/jsonschema"
 	"syncmaster-setup/test/kit"
 )
 
@@ -25,6 +26,7 @@ var (
 	composeCLI string
 	docker     *client.Client
 	root       string // of the repository
+	outputs    *jsonschema.Schema
 )
 
 func TestMain(m *testing.M) {
@@ -57,6 +59,9 @@ func prepare(run func() int) (int, error) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if err := loud(build); err != nil {
 		return 0, fmt.Errorf("building the program: %w", err)
+	}
+	if outputs, err = jsonschema.Read(filepath.Join(root, "docs", "output.schema.json")); err != nil {
+		return 0, err
 	}
 	if composeCLI, err = findCompose(ctx); err != nil {
 		return 0, err

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"syncmaster-setup/test/jsonschema"
 )
 
 // runLimit ends a program that hangs.
@@ -191,6 +193,11 @@ func (p *process) wait() result {
 		}
 	default:
 		p.t.Fatalf("%s: %v", r.command, err)
+	}
+	if len(p.cmd.Args) > 0 && filepath.Base(p.cmd.Args[0]) == filepath.Base(binary) && jsonschema.Asked(p.cmd.Args) && r.code < 128 {
+		if err := outputs.Output(p.cmd.Args[1:], r.stdout); err != nil {
+			p.t.Errorf("docs/output.schema.json: %v", err)
+		}
 	}
 	if r.took >= runLimit {
 		p.t.Fatalf("%s\ndid not end within %s\n%s", r.command, runLimit, r.said())
