@@ -53,6 +53,15 @@ func Load(ctx context.Context, dir, name string, profiles []string) (*types.Proj
 }
 
 func load(ctx context.Context, dir, name string, files []string, env types.Mapping, profiles []string) (*types.Project, error) {
+	project, err := read(ctx, dir, name, files, env, profiles)
+	if err != nil {
+		return nil, err
+	}
+	return finish(project)
+}
+
+// read is load without what only creation needs.
+func read(ctx context.Context, dir, name string, files []string, env types.Mapping, profiles []string) (*types.Project, error) {
 	options, err := cli.NewProjectOptions(files,
 		cli.WithWorkingDirectory(dir),
 		func(o *cli.ProjectOptions) error { o.Environment = env; return nil },
@@ -63,11 +72,7 @@ func load(ctx context.Context, dir, name string, files []string, env types.Mappi
 	if err != nil {
 		return nil, err
 	}
-	project, err := options.LoadProject(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return finish(project)
+	return options.LoadProject(ctx)
 }
 
 // finish makes every enabled service of a loaded project ready for creation. env_file is resolved and dropped, or the
