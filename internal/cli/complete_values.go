@@ -26,7 +26,7 @@ func (l *line) values(option, typed string) []candidate {
 		return logins()
 	case "output":
 		return after("", []string{"text", "json"})
-	case "dir", "source":
+	case "dir", "source", "checkout":
 		return folders
 	case "env-file":
 		return files

@@ -16,23 +16,39 @@ import (
 // printDevUp writes where database and broker are, and what to do with them.
 func (p *program) printDevUp(c *cli.Context, r setup.Result) error {
 	if p.json {
-		return printJSON(p.streams.Out, devJSON{"ok", r.Version, r.Revision, r.Project, r.Dir, r.Changed, r.Database, r.Broker, r.Seconds})
+		return printJSON(p.streams.Out, devJSON{"ok", r.Version, r.Revision, r.Project, r.Dir, r.Changed, r.Database, r.Broker, r.API, r.UI, r.Services, r.NoWorker, r.Seconds})
 	}
 	state := fmt.Sprintf("ready after %.1f s", r.Seconds)
 	if !r.Changed {
 		state = "ready; nothing had to be changed"
 	}
-	env := "syncmaster-setup dev env"
+	in := ""
 	if base := devBase(c); base != "." {
-		env += " --dir " + filepath.Dir(r.Dir)
+		in = " --dir " + filepath.Dir(r.Dir)
 	}
-	return p.print("Database and broker are %s.\n\n"+
+	what, next := "Database and broker are", "Next, in the checkout, to run server, scheduler and worker:\n  eval \"$(syncmaster-setup dev env"+in+" --shell)\"\n"
+	addresses := ""
+	if whole := len(r.Services) > 2; whole { // more than database and broker
+		what, next = "SyncMaster is", ""
+		addresses = detail("UI", r.UI) + detail("API", r.API) + detail("running", strings.Join(r.Services, ", "))
+		if r.NoWorker {
+			next = "The worker has no queue to serve yet. Create one in the UI, then type this again, with --source and --queue SLUG.\n"
+		}
+	}
+	return p.print("%s %s.\n\n%s"+
 		"  database   %s  revision %s, for SyncMaster %s\n"+
 		"  broker     %s\n"+
 		"  project    %s\n"+
-		"  folder     %s\n\n"+
-		"Next, in the checkout, to run server, scheduler and worker:\n  eval \"$(%s --shell)\"\n",
-		state, r.Database, r.Revision, r.Version, r.Broker, r.Project, r.Dir, env)
+		"  folder     %s\n\n%s",
+		what, state, addresses, r.Database, r.Revision, r.Version, r.Broker, r.Project, r.Dir, next)
+}
+
+// detail is a value with its name, or nothing where there is none.
+func detail(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return fmt.Sprintf("  %-10s %s\n", name, value)
 }
 
 func (p *program) printDevDown(removed []string) error {

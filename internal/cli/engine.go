@@ -26,6 +26,14 @@ func (d dockerEngine) Pull(ctx context.Context, refs []string, platform string, 
 	return d.Engine.Pull(ctx, refs, platform, func(p engine.PullProgress) { progress(p.AllDone, p.AllTotal) })
 }
 
+func (d dockerEngine) Builds(ctx context.Context, source string, services ...string) (map[string]types.BuildConfig, error) {
+	return engine.Builds(ctx, source, services...)
+}
+
+func (d dockerEngine) Build(ctx context.Context, section types.BuildConfig, labels map[string]string, hidden string, progress func(string)) (string, string, error) {
+	return d.Engine.Build(ctx, section, engine.BuildOptions{Labels: labels, Hidden: hidden, Progress: progress})
+}
+
 func (d dockerEngine) Create(ctx context.Context, project *types.Project, services ...string) error {
 	return d.Engine.Create(ctx, project, engine.CreateOptions{Services: services})
 }

@@ -171,15 +171,19 @@ type doctorJSON struct {
 
 // devJSON is the result of dev up and dev reset.
 type devJSON struct {
-	Outcome  string  `json:"result"`
-	Version  string  `json:"version"`
-	Revision string  `json:"revision"`
-	Project  string  `json:"project"`
-	Dir      string  `json:"dir"`
-	Changed  bool    `json:"changed"`
-	Database string  `json:"database"`
-	Broker   string  `json:"broker"`
-	Seconds  float64 `json:"seconds"`
+	Outcome  string   `json:"result"`
+	Version  string   `json:"version"`
+	Revision string   `json:"revision"`
+	Project  string   `json:"project"`
+	Dir      string   `json:"dir"`
+	Changed  bool     `json:"changed"`
+	Database string   `json:"database"`
+	Broker   string   `json:"broker"`
+	API      string   `json:"api_url,omitempty"`
+	UI       string   `json:"ui_url,omitempty"`
+	Services []string `json:"services"`
+	NoWorker bool     `json:"worker_waits_for_queue,omitempty"`
+	Seconds  float64  `json:"seconds"`
 }
 
 // devDownJSON is the result of dev down.

@@ -49,11 +49,12 @@ type Options struct {
 	Platform         string   `json:"platform,omitempty"` // as in Compose: linux/amd64
 	Timezone         string   `json:"timezone,omitempty"`
 	Queues           []string `json:"queues,omitempty"`
-	Source           string   `json:"source,omitempty"` // SyncMaster checkout to build the images from
+	Source           string   `json:"source,omitempty"` // SyncMaster checkout to build the images from; with Dev they are ours
 	ExternalDatabase bool     `json:"external_database,omitempty"`
 	ExternalBroker   bool     `json:"external_broker,omitempty"`
-	Dev              bool     `json:"dev,omitempty"`  // database and broker only, for SyncMaster run from its source
-	Head             string   `json:"head,omitempty"` // with Dev: the revision of the database
+	Dev              bool     `json:"dev,omitempty"`            // for work on SyncMaster: database and broker, with Source the whole stack
+	Head             string   `json:"head,omitempty"`           // with Dev: the revision of the database
+	ImageMigrates    bool     `json:"image_migrates,omitempty"` // with Dev: Head is of the checkout alone, and so are its migrations
 
 	Set         []Setting   `json:"-"`
 	DatabaseURL secret.Text `json:"-"` // external database
@@ -67,7 +68,7 @@ var Profiles = []string{"server", "worker", "scheduler", "frontend", "all"}
 // for the frontend, and the worker only where it has a queue to serve.
 func (o Options) Services() []string {
 	var services []string
-	if o.Dev {
+	if o.bare() {
 		return nil
 	}
 	for _, s := range []string{"server", "scheduler", "worker", "frontend"} {
@@ -78,6 +79,18 @@ func (o Options) Services() []string {
 		}
 	}
 	return services
+}
+
+// bare reports whether SyncMaster itself runs elsewhere.
+func (o Options) bare() bool { return o.Dev && o.Source == "" }
+
+// BuiltImage returns the name of a service's image where it is built here from the checkout, otherwise nothing. Like
+// Compose's own names it has the project's in it, so that the images of two checkouts do not meet.
+func (o Options) BuiltImage(service string) string {
+	if !o.Dev || o.Source == "" || !slices.Contains([]string{"server", "scheduler", "worker"}, service) {
+		return ""
+	}
+	return o.Project + "-" + service + ":dev"
 }
 
 // Infrastructure returns the services that SyncMaster needs and that this install brings along.
@@ -94,7 +107,7 @@ func (o Options) Infrastructure() []string {
 
 // WorkerWaits reports whether a worker was asked for that has no queue to serve yet.
 func (o Options) WorkerWaits() bool {
-	return !o.Dev && len(o.Queues) == 0 && (slices.Contains(o.Profiles, "worker") || slices.Contains(o.Profiles, "all"))
+	return !o.bare() && len(o.Queues) == 0 && (slices.Contains(o.Profiles, "worker") || slices.Contains(o.Profiles, "all"))
 }
 
 // Merge returns o with the fields that other asks for; settings of other follow those of o.
@@ -123,6 +136,7 @@ func (o Options) Merge(other Options) Options {
 	pick(&o.BrokerURL, other.BrokerURL)
 	o.ExternalDatabase = o.ExternalDatabase || other.ExternalDatabase || !o.DatabaseURL.Empty()
 	o.Dev = o.Dev || other.Dev
+	o.ImageMigrates = o.ImageMigrates || other.ImageMigrates
 	o.ExternalBroker = o.ExternalBroker || other.ExternalBroker || !o.BrokerURL.Empty()
 	return o
 }

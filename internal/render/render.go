@@ -75,7 +75,6 @@ func Update(old Files, before, after Input) (Files, error) {
 // view is what the templates see.
 type view struct {
 	Version                  string
-	Images                   struct{ Server, Scheduler, Worker, UI string }
 	PostgresTag              string
 	RabbitMQTag              string
 	WorkerCommand            string
@@ -85,10 +84,10 @@ type view struct {
 	Broker                   bool
 	Platform                 string
 	SuperusersSetting        string
-	Source                   string
 	PercentInURL             bool // of the database
 
 	release release.Release
+	options config.Options
 }
 
 // Has reports whether the release reads a setting.
@@ -97,31 +96,39 @@ func (v view) Has(name string) bool {
 	return has
 }
 
-// Build returns the build section of a service's image, as SyncMaster's sample has it, or nothing.
-func (v view) Build(image string) string {
-	if v.Source == "" {
+// Image returns the image of a service, as the Compose file names it.
+func (v view) Image(service string) string {
+	if built := v.options.BuiltImage(service); built != "" {
+		return built
+	}
+	return "${IMAGE_PREFIX:-}" + v.release.Image(release.Component(service)).Repository + ":${VERSION:?is missing in .env}"
+}
+
+// Build returns the build section of a service's image, as SyncMaster's sample has it, or nothing. An image that is built
+// here must not be looked for in a registry.
+func (v view) Build(service string) string {
+	switch {
+	case v.options.BuiltImage(service) != "":
+		return "\n    pull_policy: never"
+	case v.options.Source == "":
 		return ""
 	}
-	return fmt.Sprintf("\n    build:\n      dockerfile: docker/Dockerfile.%s\n      context: %q\n      target: prod", image, v.Source)
+	return fmt.Sprintf("\n    build:\n      dockerfile: docker/Dockerfile.%s\n      context: %q\n      target: prod", service, v.options.Source)
 }
 
 func viewOf(in Input) view {
 	r := in.Release
 	v := view{
-		Version: r.Version, release: r,
+		Version: r.Version, release: r, options: in.Options,
 		PostgresTag: r.Image(release.Database).Tag, RabbitMQTag: r.Image(release.Broker).Tag,
 		WorkerCommand:            strings.Join(r.WorkerCommand("${WORKER_QUEUES}"), " "),
 		ServerHealthcheckInImage: r.Image(release.Server).HealthCheck,
 		Database:                 !in.Options.ExternalDatabase, Broker: !in.Options.ExternalBroker,
-		Platform: in.Options.Platform, Source: in.Options.Source,
+		Platform:     in.Options.Platform,
 		PercentInURL: strings.Contains(in.DatabaseURL().Reveal(), "%"),
 	}
 	v.UIAuthProvider = v.Has(uiAuthProvider)
 	v.SuperusersSetting, _, _ = r.Superusers(nil) // no names, no error
-	v.Images.Server = r.Image(release.Server).Repository
-	v.Images.Scheduler = r.Image(release.Scheduler).Repository
-	v.Images.Worker = r.Image(release.Worker).Repository
-	v.Images.UI = r.Image(release.Frontend).Repository
 	return v
 }
 

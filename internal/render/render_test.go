@@ -196,6 +196,19 @@ func TestUpdateChangesWhatWasAskedForAndKeepsEdits(t *testing.T) {
 	}
 }
 
+// Images that are built from a checkout have names of their project's, and are looked for in no registry.
+func TestBuiltImages(t *testing.T) {
+	files := must(t, input(t, "0.3.2", config.Options{Dev: true, Source: "/src", Project: "p"}))
+	for image, count := range map[string]int{"p-server:dev": 2, "p-worker:dev": 1, "p-scheduler:dev": 1} {
+		if got := strings.Count(files.Compose, "image: "+image+"\n"); got != count {
+			t.Errorf("%s stands %d times in\n%s", image, got, files.Compose)
+		}
+	}
+	if strings.Count(files.Compose, "pull_policy: never") != 4 || strings.Contains(files.Compose, "build:") || !strings.Contains(files.Compose, "mtsrus/syncmaster-ui:${VERSION") {
+		t.Errorf("got\n%s", files.Compose)
+	}
+}
+
 func compare(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {

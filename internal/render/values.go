@@ -60,7 +60,7 @@ func composeValues(in Input) []pair {
 		{"SERVER_PORT", fmt.Sprint(in.Ports.Server)},
 		{"UI_PORT", fmt.Sprint(in.Ports.UI)},
 		{"WORKER_QUEUES", strings.Join(o.Queues, ",")},
-		{"WORKER_STOP_GRACE_PERIOD", "1h"},
+		{"WORKER_STOP_GRACE_PERIOD", workerGrace(o)},
 		{"SYNCMASTER__UI__API_BROWSER_URL", in.Release.APIAddress(api)},
 	}
 	if !o.ExternalDatabase {
@@ -138,6 +138,14 @@ func override(values []pair, p pair) []pair {
 		}
 	}
 	return append(values, p)
+}
+
+// workerGrace is how long running transfers may take to end; a developer does not wait for them.
+func workerGrace(o config.Options) string {
+	if o.Dev {
+		return "10s"
+	}
+	return "1h"
 }
 
 // callback is where Keycloak sends the browser after the login: up to 0.2.4 the server, then the UI (contract.md,

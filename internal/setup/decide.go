@@ -113,6 +113,10 @@ func (w world) explain(d *decision) {
 	if w.stopped != "" && w.state.Phase == workdir.Installing {
 		d.notes = append(d.notes, "an earlier run was interrupted at: "+w.stopped+"; this one goes on from there")
 	}
+	if w.options.Dev && w.imageMigrates() {
+		d.notes = append(d.notes, fmt.Sprintf("revision %s is none that this program carries: the checkout's own image migrates the database", w.head()))
+		return
+	}
 	if w.release.Unknown && w.imageMigrates() {
 		d.notes = append(d.notes, fmt.Sprintf("release %s is newer than this program: it is installed like %s, and its own image migrates the database",
 			w.release, release.Newest()))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ const DevFolder = ".syncmaster-setup-dev"
 type DevOptions struct {
 	Release  string             // whose revision the database gets
 	Checkout *checkout.Checkout // whose head the database gets, instead of a release's
+	Source   string             // folder of Checkout, where the images are built from it and the whole stack is run
+	Profiles []string           // of the whole stack
+	Queues   []string           // that its worker serves
 	Project  string
 	Registry string
 	User     string   // of this machine; a part of the default project name
@@ -35,14 +39,15 @@ type DevOptions struct {
 	Limit    time.Duration
 }
 
-// DevUp brings database and broker up, at the revision that is asked for. It is [Setup.Init] without the application:
-// as safe to repeat, and the database steps down, too, where that deletes nothing.
+// DevUp brings database and broker up, at the revision that is asked for, and the application where it is built from a
+// checkout. It is [Setup.Init] without the care for an install: as safe to repeat, and the database steps down, too, where
+// that deletes nothing.
 func (s *Setup) DevUp(ctx context.Context, o DevOptions) (Result, error) {
 	asked, err := s.devOptions(o)
 	if err != nil {
 		return Result{}, err
 	}
-	return s.Init(ctx, InitOptions{Asked: asked, Limit: o.Limit})
+	return s.Init(ctx, InitOptions{Asked: asked, Limit: o.Limit, Build: o.Source != ""})
 }
 
 // DevReset is [Setup.DevDown] with the volumes, and then [Setup.DevUp].
@@ -51,10 +56,14 @@ func (s *Setup) DevReset(ctx context.Context, o DevOptions) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	init := InitOptions{Asked: asked, Limit: o.Limit, Build: o.Source != ""}
+	if err := s.checkSource(ctx, init); err != nil {
+		return Result{}, err
+	}
 	if _, err := s.DevDown(ctx, o.User, true); err != nil {
 		return Result{}, err
 	}
-	return s.Init(ctx, InitOptions{Asked: asked, Limit: o.Limit})
+	return s.Init(ctx, init)
 }
 
 // DevDown removes the containers and the network of the environment in the folder, and its data where volumes are asked
@@ -146,17 +155,40 @@ func (s *Setup) devOptions(o DevOptions) (config.Options, error) {
 		p.Add(fmt.Sprintf("the environment in %s has the name %s", filepath.Dir(s.Dir.Path()), project), "leave out --name, or use another folder with --dir")
 	}
 	version, head := devTarget(o, state)
+	asked := config.Options{
+		Dev: true, Version: version, Project: cmp.Or(o.Project, project), Registry: o.Registry,
+		Source: devSource(o, state), Profiles: o.Profiles, Queues: o.Queues,
+	}
 	r, err := release.Lookup(version)
 	if err != nil {
 		p.Add("--release: "+err.Error(), "")
 	} else if head = cmp.Or(head, r.Head); !slices.Contains(o.Known, head) {
-		p.Merge(unknownHead(o, r, head))
+		if asked.ImageMigrates = asked.Source != ""; !asked.ImageMigrates {
+			p.Merge(unknownHead(o, r, head))
+		}
 	}
-	return config.Options{
-		Dev: true, Version: version, Head: head, Project: cmp.Or(o.Project, project), Registry: o.Registry,
+	asked.Head = head
+	if asked.Source == "" {
 		// where SyncMaster's own sample runs server and UI from: they decide CORS
-		Ports: config.Ports{Server: config.DefaultPorts.Server, UI: config.DefaultPorts.UI},
-	}, p.Err()
+		asked.Ports = config.Ports{Server: config.DefaultPorts.Server, UI: config.DefaultPorts.UI}
+	} else if !imageName.MatchString(asked.Project) {
+		p.Add(fmt.Sprintf("--name %q: images are named after it, so - and _ may only stand between letters or digits, and not three of them", asked.Project), "")
+	}
+	if asked.Source == "" && len(o.Profiles)+len(o.Queues) > 0 {
+		p.Add("--profile and --queue choose what runs of a whole stack, and this environment is a database and a broker", "add --source with the checkout that it is built from")
+	}
+	return asked, p.Err()
+}
+
+// imageName is what may stand before the name of a service in that of an image.
+var imageName = regexp.MustCompile(`^[a-z0-9]+((_|__|-+)[a-z0-9]+)*$`)
+
+// devSource returns the checkout whose images run: the one that is asked for, otherwise what the environment was made from.
+func devSource(o DevOptions, state workdir.State) string {
+	if o.Checkout == nil && o.Release == "" {
+		return state.Options.Source
+	}
+	return o.Source
 }
 
 // devTarget returns the release whose settings apply, and the revision where it is not that release's own.
@@ -180,6 +212,6 @@ func unknownHead(o DevOptions, r release.Release, head string) error {
 		return fault.New(fault.BadInput, fmt.Errorf("--release: the revision of SyncMaster %s is not known here", r),
 			"give its checkout with --source, or use a newer syncmaster-setup")
 	}
-	return fault.New(fault.BadInput, fmt.Errorf("--source: the checkout's head is revision %s, and this program carries %s to %s", head, o.Known[0], newest),
-		"type: syncmaster-setup dev up --release develop; then, in the checkout with the settings of dev env: python -m syncmaster.db.migrations upgrade head")
+	return fault.New(fault.BadInput, fmt.Errorf("--checkout: the checkout's head is revision %s, and this program carries %s to %s", head, o.Known[0], newest),
+		"let its own image migrate, with --source; or type: syncmaster-setup dev up --release develop; then, in the checkout with the settings of dev env: python -m syncmaster.db.migrations upgrade head")
 }

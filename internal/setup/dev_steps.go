@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"syncmaster-setup/internal/envfile"
@@ -14,8 +15,8 @@ import (
 	"syncmaster-setup/internal/workdir"
 )
 
-// devPlan returns the steps of `dev up`. An environment that exists is migrated before its files follow, so that a
-// refused way back leaves it as it was.
+// devPlan returns the steps of `dev up`. A refused way back leaves an environment as it was: the database is migrated
+// before the files follow, or looked at before images are built.
 func (r *run) devPlan() plan.Plan {
 	p := plan.Plan{Operation: "dev up"}
 	add := func(name, why string, do func(context.Context) error) {
@@ -24,19 +25,52 @@ func (r *run) devPlan() plan.Plan {
 	if missing := r.missingImages(); len(missing) > 0 {
 		add("pull "+count(len(missing), "image"), strings.Join(missing, ", "), r.pull)
 	}
-	infrastructure := r.options.Infrastructure()
+	infrastructure, services := r.options.Infrastructure(), r.options.Services()
 	start := func(ctx context.Context) error { return r.start(ctx, infrastructure...) }
 	exists := r.state.Phase == workdir.Installed
+	files := func() {
+		if r.writes {
+			add("write files", "settings, keys and the Compose file in "+r.dir, r.writeDev)
+		}
+	}
 	if !exists {
-		add("write files", "settings, keys and the Compose file in "+r.dir, r.writeDev)
+		files()
 	}
 	add("start "+strings.Join(infrastructure, " and "), "SyncMaster keeps its data and its queues there", start)
+	if r.builds != nil {
+		if exists && !r.imageMigrates() {
+			add("look at the database", "the way to revision "+r.head()+" must lose nothing", r.checkWay)
+		}
+		r.addBuilds(add)
+	}
+	if retired := r.retired(); len(retired) > 0 {
+		add("stop "+strings.Join(retired, ", "), "no part of this environment any more", func(ctx context.Context) error { return r.stop(ctx, retired) })
+	}
+	if exists && r.builds != nil { // the image that migrates is named there, and the way was looked at
+		files()
+	}
 	add("migrate the database", r.whyMigrate(), r.migrate)
+	if exists && r.builds == nil {
+		files()
+	}
 	if exists && r.writes {
-		add("write files", "settings of release "+r.release.Version, r.writeDev)
 		add("apply them", "where a container is affected", start)
 	}
+	if len(services) > 0 {
+		add("check the encryption key", "it must open the credentials that are stored", r.checkKey)
+		first := slices.DeleteFunc(slices.Clone(services), func(s string) bool { return s == "worker" })
+		add("start "+strings.Join(first, ", "), "replacing what has changed", func(ctx context.Context) error { return r.start(ctx, first...) })
+	}
 	add("wait for the broker", "transfers are sent through it", r.waitBroker)
+	if slices.Contains(services, "worker") {
+		add("start worker", "it serves "+strings.Join(r.options.Queues, ", "), func(ctx context.Context) error { return r.start(ctx, "worker") })
+	}
+	if len(services) > 0 {
+		add("wait until all are healthy", "each is asked in its own protocol", func(ctx context.Context) error { return r.waitHealthy(ctx, services) })
+	}
+	if r.builds != nil {
+		add("remove replaced images", "what no container uses", r.removeReplaced)
+	}
 	add("record the environment", "as complete", r.finish)
 	return p
 }

@@ -22,6 +22,7 @@ type InitOptions struct {
 	Asked  config.Options
 	Limit  time.Duration // of each wait
 	DryRun bool
+	Build  bool // the images, from the checkout of the options
 	// Confirm is asked once, with the plan's text, before the first change; nil goes on without asking.
 	Confirm func(plan string) (bool, error)
 }
@@ -65,6 +66,8 @@ type run struct {
 	db      Database          // session on the database, nil before it answers
 	before  map[string]string // container IDs and start times by service, as observed
 	result  Result
+	// replaced are the images that had the names of those that were built
+	replaced []string
 	// vanishing is set while a container that fails is going to be replaced: what it has said is kept
 	vanishing bool
 }
@@ -114,7 +117,7 @@ func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) 
 		if r.refusedAtOnce(err) {
 			closeErr = errors.Join(closeErr, record.Close())
 		}
-		return Result{}, end(stopped(ctx, o.operation(), errors.Join(err, closeErr)))
+		return Result{}, end(stopped(ctx, r.again(o), errors.Join(err, closeErr)))
 	}
 	if closeErr != nil {
 		return Result{}, end(closeErr)
@@ -144,6 +147,11 @@ func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
 	}
 	if err := s.observeDatabase(ctx, engine, &w); err != nil {
 		return nil, err
+	}
+	if o.Build {
+		if w.builds, err = engine.Builds(ctx, w.options.Source, w.built()...); err != nil {
+			return nil, err
+		}
 	}
 	d, err := w.decide(s.Random, w.preflight())
 	if err != nil {

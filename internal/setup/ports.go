@@ -27,6 +27,15 @@ type Engine interface {
 	// their registries do not tell soon is left out.
 	DownloadBytes(ctx context.Context, digests map[string]string, platform string) map[string]int64
 	Pull(ctx context.Context, refs []string, platform string, progress func(done, total int64)) error
+	// Builds reads how the images of services are built from a checkout; what cannot be built is bad input.
+	Builds(ctx context.Context, source string, services ...string) (map[string]types.BuildConfig, error)
+	// Build builds an image that gets labels and no name. The folder hidden is not sent to the engine. said is what a step
+	// that failed has written.
+	Build(ctx context.Context, section types.BuildConfig, labels map[string]string, hidden string, progress func(step string)) (id, said string, err error)
+	// Tag gives an image a name, and takes it away from the one that had it.
+	Tag(ctx context.Context, imageID, ref string) error
+	// RemoveUnused removes those of some images that have neither a name nor a container.
+	RemoveUnused(ctx context.Context, imageIDs []string) error
 	// Create makes the services' containers equal to the project, replacing those that differ; it starts none.
 	Create(ctx context.Context, project *types.Project, services ...string) error
 	// Start starts the services at once and waits for none of them.

@@ -34,6 +34,9 @@ func (w world) preflight() *fault.Problems {
 	w.checkSpace(p)
 	w.checkBusyPorts(p)
 	w.checkExternal(p)
+	if w.builds != nil && w.host.OS != "linux" {
+		p.Add(fmt.Sprintf("the engine runs containers of %s: it has no BuildKit, which SyncMaster's Dockerfiles need", w.host.OS), "use an engine for Linux containers")
+	}
 	if memory := uint64(w.host.Memory); memory < leastMemory { //nolint:gosec // the engine reports no negative size
 		p.Add(fmt.Sprintf("the engine has %s of memory, SyncMaster needs at least %s", size(memory), size(leastMemory)), "")
 	}
@@ -87,6 +90,9 @@ func (w world) checkImages(p *fault.Problems) {
 					"remove it with: docker image rm "+ref)
 			}
 			continue
+		}
+		if w.isBuilt(ref) && w.builds == nil {
+			p.Add(fmt.Sprintf("the image %s, which is built from %s, is not there", ref, w.options.Source), "build it, with the same options: syncmaster-setup "+w.buildCommand())
 		}
 		if err := w.unpullable[ref]; err != nil {
 			unpullable[fault.HintOf(err)] = append(unpullable[fault.HintOf(err)], ref)

@@ -33,6 +33,9 @@ const (
 
 // whyMigrate says what the migration step will do.
 func (r *run) whyMigrate() string {
+	if r.imageMigrates() && r.options.Dev {
+		return "to revision " + r.head() + ", with Alembic from the checkout's own image"
+	}
 	if r.imageMigrates() {
 		return "with Alembic from the image of release " + r.release.Version
 	}
@@ -47,7 +50,7 @@ func (r *run) migrate(ctx context.Context) error {
 			return err
 		}
 		if r.options.Dev {
-			err = r.checkStepsDown(ctx, db, facts.Revision)
+			err = r.prepareDev(ctx, db, facts.Revision)
 		} else {
 			err = CheckIdentity(r.state.Database, facts.SystemIdentifier)
 		}
@@ -55,6 +58,9 @@ func (r *run) migrate(ctx context.Context) error {
 			return err
 		}
 		r.state.Database = facts.SystemIdentifier
+		if r.imageMigrates() && r.options.Dev {
+			return r.migrateByCheckout(ctx, db, facts.Revision)
+		}
 		if r.imageMigrates() {
 			return r.migrateByImage(ctx)
 		}

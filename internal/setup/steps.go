@@ -162,7 +162,7 @@ func (r *run) startable(services []string) []string {
 
 // missingImages returns the images that the engine does not hold.
 func (r *run) missingImages() []string {
-	return slices.DeleteFunc(r.images(), func(ref string) bool { _, present := r.observed.Images[ref]; return present })
+	return slices.DeleteFunc(r.images(), func(ref string) bool { _, present := r.observed.Images[ref]; return present || r.isBuilt(ref) })
 }
 
 // fingerprints tells containers apart by identity and start.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
@@ -36,6 +38,7 @@ type world struct {
 
 	host     Host
 	observed stack.Observed
+	builds   map[string]types.BuildConfig // of the images that this run builds, by service
 	external *externalDatabase
 
 	disk       map[string]uint64 // free bytes by what they are for: "images", "folder", "backups"
@@ -72,6 +75,9 @@ func (w world) images() []string {
 
 // image returns the reference of a service's image.
 func (w world) image(service string) string {
+	if built := w.options.BuiltImage(imageOf(service)); built != "" {
+		return built
+	}
 	c := release.Component(service)
 	if service == migrations {
 		c = release.Migrations
@@ -90,7 +96,10 @@ func (w world) services() []string {
 
 // imageMigrates reports whether the schema is brought up by the release's own image: its head is not known to us.
 func (w world) imageMigrates() bool {
-	return !w.options.Dev && (w.release.Unknown || w.release.Floating)
+	if w.options.Dev {
+		return w.options.ImageMigrates
+	}
+	return w.release.Unknown || w.release.Floating
 }
 
 // head returns the revision that the database is brought to, where we bring it there.
@@ -104,6 +113,9 @@ func (w *world) recall(asked config.Options) error {
 		base.Version, base.Project = w.state.Version, w.state.Project
 		if asked.Preset != "" && asked.Preset != base.Preset { // the new preset decides them again
 			base.Auth, base.Bind = "", ""
+		}
+		if asked.Dev { // which says what is built, and up to what the database comes
+			base.Source, base.Head, base.ImageMigrates = "", "", false
 		}
 	}
 	w.asked = asked
@@ -199,7 +211,7 @@ func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error 
 	w.busy = s.busyPorts(w)
 	w.unpullable, w.offered = map[string]error{}, map[string]string{}
 	for _, ref := range refs {
-		if _, present := w.observed.Images[ref]; present {
+		if _, present := w.observed.Images[ref]; present || w.isBuilt(ref) {
 			continue
 		}
 		if digest, err := engine.CheckPull(ctx, ref, w.platform()); err != nil {

@@ -27,6 +27,9 @@ type devUp struct {
 	Version, Revision, Project, Dir, Database, Broker string
 	Changed                                           bool
 	Seconds                                           float64
+	API                                               string `json:"api_url"`
+	UI                                                string `json:"ui_url"`
+	NoWorker                                          bool   `json:"worker_waits_for_queue"`
 }
 
 // environment is a development environment, in a checkout that is its own.
@@ -162,7 +165,7 @@ func TestDev(t *testing.T) {
 		t.Error("the settings are not those of 0.2.4")
 	}
 	e.mustBeAt("0013", e.up("up", "--release", "develop"))
-	e.mustBeAt("0012", e.up("up", "--source", "."))
+	e.mustBeAt("0012", e.up("up", "--checkout", "."))
 	mustEqual(t, containers, e.identities())
 
 	e.dev("down").is(t, 0).says(t, e.project+"-db-1", e.project+"_default")
@@ -194,7 +197,7 @@ func TestDevIsInvisibleForGit(t *testing.T) {
 	git("init", "-q")
 	git("add", "-A")
 	git("commit", "-q", "-m", "source")
-	e.up("up", "--source", ".")
+	e.up("up", "--checkout", ".")
 	if got := git("status", "--porcelain").stdout; got != "" {
 		t.Errorf("git sees %s", got)
 	}
@@ -208,8 +211,8 @@ func TestDevIsInvisibleForGit(t *testing.T) {
 // TestDevSideBySide has two checkouts on one host, with the default ports.
 func TestDevSideBySide(t *testing.T) {
 	one, two := newEnvironment(t, "0012"), newEnvironment(t, "0011")
-	first := one.up("up", "--source", ".")
-	second := two.up("up", "--source", two.checkout)
+	first := one.up("up", "--checkout", ".")
+	second := two.up("up", "--checkout", two.checkout)
 	if first.Project == second.Project || first.Database == second.Database || first.Broker == second.Broker {
 		t.Errorf("they are in each other's way: %+v and %+v", first, second)
 	}
@@ -247,11 +250,11 @@ func TestDevSideBySide(t *testing.T) {
 // TestDevRefusesLoss goes to branches whose way leads past a table that would be deleted, or past revisions of others.
 func TestDevRefusesLoss(t *testing.T) {
 	e := newEnvironment(t, "0012")
-	e.up("up", "--source", ".")
+	e.up("up", "--checkout", ".")
 	e.query(plantRow)
 	before := e.snapshot()
 	e.checkOut("0.3.2", "0010")
-	e.dev("up", "--source", ".").is(t, 4).says(t, "apscheduler_jobs", "syncmaster-setup dev reset", "Nothing was changed")
+	e.dev("up", "--checkout", ".").is(t, 4).says(t, "apscheduler_jobs", "syncmaster-setup dev reset", "Nothing was changed")
 	mustEqual(t, before, e.snapshot())
 
 	db := e.container("db")
@@ -259,21 +262,21 @@ func TestDevRefusesLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := e.files()
-	e.dev("up", "--source", ".").is(t, 4).says(t, "syncmaster-setup dev reset")
+	e.dev("up", "--checkout", ".").is(t, 4).says(t, "syncmaster-setup dev reset")
 	mustEqual(t, files, e.files())
 	e.mustBeAt("0012", e.up("up"))
 
 	e.query("UPDATE alembic_version SET version_num = '0014'") // the developer's own, made by Alembic
 	e.dev("up").is(t, 4).says(t, "0014", "syncmaster-setup dev reset")
 	e.checkOut("0.3.2", "0014")
-	e.dev("up", "--source", ".").is(t, 3).says(t, "this program carries 0001 to 0013")
+	e.dev("up", "--checkout", ".").is(t, 3).says(t, "this program carries 0001 to 0013")
 	e.query("UPDATE alembic_version SET version_num = '0012'")
 	if got := e.query(countRows); got != "1" {
 		t.Errorf("refusals have left %s rows", got)
 	}
 
 	e.checkOut("0.3.2", "0010")
-	e.mustBeAt("0010", e.up("reset", "--yes", "--source", "."))
+	e.mustBeAt("0010", e.up("reset", "--yes", "--checkout", "."))
 }
 
 // TestDevIsNoInstall keeps init and dev out of each other's folders.

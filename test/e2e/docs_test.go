@@ -93,7 +93,7 @@ func TestDocumentsOfDev(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEnvironment(t, "0013")
+	e := newSource(t, "99.0.0", "develop", "0013")
 	t.Cleanup(func() {
 		if _, err := os.Stat(filepath.Join(e.dir, ".env")); err == nil {
 			e.project = e.setting(".env", "COMPOSE_PROJECT_NAME")
