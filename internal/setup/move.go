@@ -51,8 +51,9 @@ type move struct {
 	files   map[int]map[string]string
 	away    time.Time // when the server was taken away, zero while it answers
 	outage  *float64
-	known   Database // the session in which the database was seen to be the one that was looked at
-	worked  bool     // an earlier run took the server away, or the way back has begun: nothing is measured
+	known   Database          // the session in which the database was seen to be the one that was looked at
+	worked  bool              // an earlier run took the server away, or the way back has begun: nothing is measured
+	starts  map[string]string // when database and broker were started, which a move leaves alone
 	// finished tells what an earlier run has done; nil for nothing
 	finished func(step string) bool
 }
@@ -199,6 +200,7 @@ func (m *move) ran(service string) bool { return slices.Contains(m.Running, serv
 // carryOut runs the plan, from where an earlier run has stopped. ctx is what a first Ctrl-C ends.
 func (m *move) carryOut(ctx context.Context, began time.Time) (MoveResult, error) {
 	p := m.plan()
+	m.noteStarts(ctx)
 	err := plan.Run(ctx, m.gently(p), m.journal, m.Report)
 	if err == nil {
 		err = m.journal.Close() // from here on there is no way back but a rollback
@@ -221,27 +223,6 @@ func (m *move) gently(p plan.Plan) plan.Plan {
 		p.Steps[i].Do = func(context.Context) error { return do(m.hard) }
 	}
 	return p
-}
-
-// goBack undoes what was begun and forgets the new generation.
-func (m *move) goBack(ctx context.Context) error {
-	m.worked, m.vanishing, m.limit = true, false, max(m.limit, backWait)
-	if err := m.journal.Back(); err != nil {
-		return err
-	}
-	if m.journal.Begun(m.quietName()) { // before that, nothing of the stack was touched
-		if err := m.ready(ctx); err != nil {
-			return err
-		}
-	}
-	err := plan.Undo(ctx, m.plan(), m.journal, m.Report)
-	if err = errors.Join(err, m.closeDatabase(ctx)); err != nil {
-		return err
-	}
-	if err := m.journal.Close(); err != nil {
-		return err
-	}
-	return m.Dir.DropGenerations(m.From.State.Generation)
 }
 
 func (m *move) resumeHint() string {

@@ -291,13 +291,10 @@ func (m *move) startOld(ctx context.Context) error {
 	if err := m.putOld(ctx); err != nil {
 		return err
 	}
-	var present, running []string
+	var present []string
 	for _, service := range applicationOrder {
 		if slices.Contains(m.Present, service) {
 			present = append(present, service)
-		}
-		if m.ran(service) {
-			running = append(running, service)
 		}
 	}
 	// a stop goes on in the engine when the process that asked for it was killed: it is waited for, or it would end
@@ -309,12 +306,22 @@ func (m *move) startOld(ctx context.Context) error {
 	if err := m.create(ctx, present...); err != nil {
 		return err
 	}
-	for _, service := range running { // one after the other, as in a start: the server first, the scheduler last
-		if err := m.startAndWait(ctx, []string{service}); err != nil {
-			return errors.Join(err, resumeErr)
-		}
+	if err := m.startOneByOne(ctx); err != nil {
+		return errors.Join(err, resumeErr)
 	}
 	return nil // also where a worker gave no answer: it was seen to serve its queues
+}
+
+// startOneByOne starts what ran before as in a start: the server first, the scheduler last.
+func (m *move) startOneByOne(ctx context.Context) error {
+	for _, service := range applicationOrder {
+		if m.ran(service) {
+			if err := m.startAndWait(ctx, []string{service}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // record makes the target what is installed.

@@ -5,16 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/journal"
-	"syncmaster-setup/internal/probe"
 )
-
-// engineLimit is how long the way back waits for an engine that is being restarted.
-const engineLimit = 2 * time.Minute
 
 // Resume goes on with a move that was interrupted: forward, or on the way back where it had begun. hard ends a step at
 // work.
@@ -112,43 +107,10 @@ func (m *move) abandon(ctx context.Context) (MoveResult, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backLimit)
 	defer cancel()
 	if err := m.goBack(ctx); err != nil {
-		return MoveResult{}, fault.New(fault.NotUndone, fmt.Errorf("the way back from %s failed at: %w%s", m.moving(), m.told(err), m.missed(ctx)), m.abortHint())
+		return MoveResult{}, fault.New(fault.NotUndone, fmt.Errorf("the way back from %s failed at: %w%s", m.moving(), m.told(err), m.missed(ctx)), m.abortHint(err))
 	}
 	result := m.done(began)
 	result.Operation, result.To, result.Revision = "abort", m.From.State.Version, m.From.Revision
 	result.From = m.To.State.Version
 	return result, nil
-}
-
-// ready waits for an engine that is being restarted, and starts database and broker where a reboot left them stopped.
-func (m *move) ready(ctx context.Context) error {
-	err := probe.Wait(ctx, probe.Options{What: "the Docker Engine", Limit: engineLimit}, func(ctx context.Context) error {
-		_, err := m.engine.Host(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := m.load(ctx); err != nil {
-		return err
-	}
-	now, err := m.engine.Observe(ctx, m.options.Project, nil)
-	if err != nil {
-		return err
-	}
-	for _, service := range m.options.Infrastructure() {
-		if c, exists := now.Container(service); !exists || c.State == "running" {
-			continue
-		}
-		if err := m.engine.Start(ctx, m.project, service); err != nil {
-			return err
-		}
-	}
-	if err := m.withDatabase(ctx, func(db Database) error { _, err := db.Observe(ctx); return err }); err != nil {
-		return err
-	}
-	if _, exists := now.Container("rabbitmq"); exists || m.options.ExternalBroker {
-		return m.waitBroker(ctx)
-	}
-	return nil
 }

@@ -50,6 +50,7 @@ type ticket struct {
 
 	Backup   string     `json:"backup,omitempty"` // that was made
 	Halted   []string   `json:"halted,omitempty"` // services that were told to stop
+	Shaken   bool       `json:"shaken,omitempty"` // the engine was restarted before the first of them
 	Cut      []Transfer `json:"cut,omitempty"`
 	Stranded []Transfer `json:"stranded,omitempty"`
 }

@@ -104,17 +104,22 @@ func newDoor(t *testing.T) *door {
 				_ = from.Close() // whoever has dialled sees that
 				continue
 			}
-			for _, c := range [][2]net.Conn{{from, to}, {to, from}} {
-				go func() {
-					_, _ = io.Copy(c[0], c[1]) // ends with the connection
-					if half, ok := c[0].(*net.UnixConn); ok {
-						_ = half.CloseWrite() // may be closed already
-					}
-				}()
-			}
+			couple(from, to)
 		}
 	}()
 	return d
+}
+
+// couple copies between two connections until both have ended.
+func couple(a, b net.Conn) {
+	for _, c := range [][2]net.Conn{{a, b}, {b, a}} {
+		go func() {
+			_, _ = io.Copy(c[0], c[1]) // ends with the connection
+			if half, ok := c[0].(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite() // may be closed already
+			}
+		}()
+	}
 }
 
 // enter notes the connections of an open door.

@@ -31,9 +31,15 @@ func installed(t *testing.T, version string, args ...string) *stack {
 	t.Helper()
 	s := newStack(t)
 	s.init(append(append(slices.Clone(whole), "--version", version), args...)...).is(t, 0)
+	s.fill()
+	return s
+}
+
+// fill puts rows into every table.
+func (s *stack) fill() {
+	s.t.Helper()
 	s.query(seed(s.token()))
 	s.query(furtherRows)
-	return s
 }
 
 // furtherRows are in the tables that seed leaves empty. The transfer is scheduled, so that its job stays.
