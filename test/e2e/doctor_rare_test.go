@@ -124,7 +124,11 @@ func newerBroker(t *testing.T, broker string) string {
 			}()
 		}
 	}()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 func (s *stack) fileFaults(t *testing.T) {
