@@ -14,5 +14,5 @@ func TestShells(t *testing.T) {
 			t.Fatalf("%v: test/needs installs it; test/run does that", err)
 		}
 	}
-	testscript.Run(t, testscript.Params{Dir: "testdata/shells", RequireExplicitExec: true, RequireUniqueNames: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata/shells", RequireExplicitExec: true, RequireUniqueNames: true, Setup: schemaPath})
 }
