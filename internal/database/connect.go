@@ -62,7 +62,7 @@ func connectError(t Target, err error) error {
 	if state := sqlState(err); state != "" {
 		code, hint, passing = serverRefusal(state, cause.Error())
 	} else {
-		code, hint, passing = networkRefusal(err)
+		code, hint, passing = networkRefusal(err, cause)
 	}
 	if passing {
 		cause = &passingError{err: cause}
@@ -95,12 +95,13 @@ func serverRefusal(state, message string) (code fault.Code, hint string, passing
 }
 
 // networkRefusal explains an error that came from the network rather than from PostgreSQL.
-func networkRefusal(err error) (code fault.Code, hint string, passing bool) {
+func networkRefusal(err, cause error) (code fault.Code, hint string, passing bool) {
 	var dns *net.DNSError
 	if errors.As(err, &dns) && !dns.IsTemporary && !dns.IsTimeout {
 		return fault.BadInput, "check the host in the database URL", false
 	}
-	if strings.Contains(err.Error(), "server refused TLS connection") { // a plain errors.New in pgconn
+	// a plain errors.New in pgconn; not the last attempt where going on without TLS was allowed, and met something else
+	if strings.Contains(cause.Error(), "server refused TLS connection") {
 		return fault.BadInput, "the server offers no TLS: add ?ssl=disable to the database URL, or enable TLS on the server", false
 	}
 	if distrusts(err) {

@@ -1,8 +1,10 @@
 package database
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -317,8 +319,16 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestDroppedConnections plays a container whose port is published before its server listens.
+// TestDroppedConnections plays a container whose port is published before its server listens, and a server that ends
+// between its answer that it has no TLS and the session without.
 func TestDroppedConnections(t *testing.T) {
+	for name, answer := range map[string]string{"at once": "", "after no to TLS": "N"} {
+		t.Run(name, func(t *testing.T) { mustRetryDropped(t, answer) })
+	}
+}
+
+func mustRetryDropped(t *testing.T, answer string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -329,6 +339,10 @@ func TestDroppedConnections(t *testing.T) {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
+			}
+			request := make([]byte, 8)
+			if _, err := io.ReadFull(conn, request); err == nil && binary.BigEndian.Uint32(request[4:]) == 80877103 { // it asks for TLS
+				_, _ = conn.Write([]byte(answer))
 			}
 			_ = conn.Close()
 		}
