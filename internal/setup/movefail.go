@@ -23,7 +23,7 @@ func (m *move) back(ctx context.Context, cause error) error {
 		if shaken.engine {
 			hint = "find out why (`journalctl -u docker`), then type the same again"
 		}
-		cause = fault.New(fault.CodeOf(cause), fmt.Errorf("%w\nMeanwhile %s.", cause, shaken.what), hint)
+		cause = fault.New(fault.CodeOf(cause), fmt.Errorf("%w\nMeanwhile %s", cause, shaken.what), hint)
 	}
 	cause = m.told(cause)
 	touched := m.journal.Begun(m.quietName())

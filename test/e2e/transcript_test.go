@@ -22,7 +22,6 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d+(\.\d+)? (B|kB|MB|GB|KiB|MiB|GiB)\b`), "SIZE"},
 	{regexp.MustCompile(`\b127\.0\.0\.1:\d+`), "HOST:PORT"},
 	{regexp.MustCompile(`\b172\.\d+\.\d+\.\d+`), "ADDRESS"},
-	{regexp.MustCompile(`(?m)^    TIMESTAMP UTC \[\d+\] .*$`), "    LINES OF POSTGRESQL"},
 	{regexp.MustCompile(`"base/\d+/\d+"( with FileFallocate\(\))?`), `"base/FILE"`}, // by how much is written at once
 	{regexp.MustCompile(`\b(process|pid) \d+`), "$1 PID"},
 	{regexp.MustCompile(`keeps restarting: its program ended with code \d+`), "keeps restarting"}, // unless it runs at the moment

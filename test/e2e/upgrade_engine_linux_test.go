@@ -10,22 +10,21 @@ import (
 
 // upset is an instant of an upgrade from 0.2.4 to 0.2.5 at which the Docker Engine goes away, and comes back.
 type upset struct {
-	name  string
-	table string // is locked until then
-	mode  string
-	wait  string // statement that waits for the lock
-	step  string // or the step that has begun
-	way   string // takes over where the program is killed with the engine, as in a power failure
-	says  string
+	name string
+	hold func(s *stack) (release func()) // keeps the upgrade there
+	wait string                          // statement that waits then
+	step string                          // or the step that has begun
+	way  string                          // takes over where the program is killed with the engine, as in a power failure
+	says string
 }
 
 var upsets = []upset{
-	{name: "back up", table: "dba.big", mode: "ACCESS EXCLUSIVE", wait: "LOCK TABLE%dba.big", says: "had not touched the stack yet"},
+	{name: "back up", hold: (*stack).holdDump, wait: "LOCK TABLE%dba.big", says: "had not touched the stack yet"},
 	{name: "stop", step: "stop scheduler"},
-	{name: "migrate", table: "public.connection", mode: "ACCESS SHARE", wait: "ALTER TABLE", says: "the Docker Engine"},
+	{name: "migrate", hold: (*stack).holdMigration, wait: "ALTER TABLE", says: "the Docker Engine"},
 	{name: "start", step: "start server"},
 	{name: "power failure in start", step: "start server", way: "abort"},
-	{name: "power failure in migrate", table: "public.connection", mode: "ACCESS SHARE", wait: "ALTER TABLE", way: "resume"},
+	{name: "power failure in migrate", hold: (*stack).holdMigration, wait: "ALTER TABLE", way: "resume"},
 }
 
 // TestUpgradeEngineKilled ends a Docker Engine of its own under upgrades, by SIGTERM or by SIGKILL, and starts it again:
@@ -63,8 +62,8 @@ func TestUpgradeEngineKilled(t *testing.T) {
 // mustOutlast upgrades, ends the engine at an instant and starts it again.
 func (s *stack) mustOutlast(u upset, e *privateEngine, signal, rows string, secrets map[string]string) {
 	s.t.Helper()
-	if u.table != "" {
-		defer s.lock(u.table, u.mode)() // the engine's end is its end
+	if u.hold != nil {
+		defer u.hold(s)() // the engine's end is its end
 	}
 	p := begin(s.t, s.wrap(s.on("upgrade", "--to", "0.2.5", "--output", "json")))
 	if u.wait != "" {
@@ -111,6 +110,11 @@ func (s *stack) mustOutlast(u upset, e *privateEngine, signal, rows string, secr
 	if version == "0.2.5" {
 		s.do("rollback").is(s.t, 0)
 	}
+}
+
+func (s *stack) holdDump() (release func()) { return s.lock("dba.big", "ACCESS EXCLUSIVE") }
+func (s *stack) holdMigration() (release func()) {
+	return s.lockYoung("public.connection", "ACCESS SHARE")
 }
 
 // imagesOf returns the images of the kit that stacks of releases run.
