@@ -90,9 +90,7 @@ func (e *environment) built() map[string]string {
 }
 
 func (e *environment) removeBuilt() {
-	if e.project != "" {
-		e.remove() // or what runs keeps its image, without a name
-	}
+	e.removeAll() // or what runs keeps its image, without a name
 	for _, service := range []string{"server", "scheduler", "worker"} {
 		_, err := docker.ImageRemove(context.Background(), e.project+"-"+service+":dev", client.ImageRemoveOptions{Force: true})
 		if e.project != "" && err != nil && !errdefs.IsNotFound(err) {

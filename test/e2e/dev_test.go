@@ -42,14 +42,20 @@ type environment struct {
 func newEnvironment(t *testing.T, head string) *environment {
 	t.Helper()
 	folder := openFolder(t)
-	e := &environment{checkout: folder, stack: &stack{t: t, dir: filepath.Join(folder, ".syncmaster-setup-dev")}}
+	e := &environment{checkout: folder, stack: &stack{t: t, dir: filepath.Join(folder, ".syncmaster-setup-dev"), engine: docker}}
 	e.checkOut("0.3.2", head)
-	t.Cleanup(func() {
-		if e.project != "" {
-			e.remove()
-		}
-	})
+	t.Cleanup(e.removeAll)
 	return e
+}
+
+// removeAll takes away what any run has made for the checkout, also one that did not tell its project.
+func (e *environment) removeAll() {
+	if _, err := os.Stat(filepath.Join(e.dir, ".env")); err == nil {
+		e.project = e.setting(".env", "COMPOSE_PROJECT_NAME")
+	}
+	if e.project != "" {
+		e.remove()
+	}
 }
 
 // checkOut makes the checkout one of a version, with the revisions up to head.

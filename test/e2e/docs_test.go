@@ -94,12 +94,6 @@ func TestDocumentsOfDev(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := newSource(t, "99.0.0", "develop", "0013")
-	t.Cleanup(func() {
-		if _, err := os.Stat(filepath.Join(e.dir, ".env")); err == nil {
-			e.project = e.setting(".env", "COMPOSE_PROJECT_NAME")
-			e.remove()
-		}
-	})
 	sh := newShell(t, e.stack)
 	sh.cmd.Dir = e.checkout
 	for _, scenario := range list {
