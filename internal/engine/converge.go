@@ -94,13 +94,14 @@ func (e *Engine) Stop(ctx context.Context, project *types.Project, services []st
 		options.Project = enabled
 		what = strings.Join(services, ", ")
 	}
-	return daemonError(e.compose.Stop(ctx, project.Name, options), "stopping %s of project %s", what, project.Name)
+	err := settled(ctx, func() error { return e.compose.Stop(ctx, project.Name, options) })
+	return daemonError(err, "stopping %s of project %s", what, project.Name)
 }
 
 // Remove stops and removes every container of a project, whatever its profile, and the networks that Compose made for
 // it. Volumes and images stay.
 func (e *Engine) Remove(ctx context.Context, project string) error {
-	err := e.compose.Down(ctx, project, api.DownOptions{RemoveOrphans: true})
+	err := settled(ctx, func() error { return e.compose.Down(ctx, project, api.DownOptions{RemoveOrphans: true}) })
 	return daemonError(err, "removing the containers of project %s", project)
 }
 

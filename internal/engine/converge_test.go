@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,23 +233,13 @@ func TestStartsTogether(t *testing.T) {
 		now += by
 		most = max(most, now)
 	}
-	socket := strings.TrimPrefix(engineAPI.DaemonHost(), "unix://")
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "engine" },
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}},
-	}
-	host := serveUnix(t, t.TempDir(), "proxy", func(w http.ResponseWriter, r *http.Request) {
+	e := connectThrough(t, func(w http.ResponseWriter, r *http.Request, engine http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/start") {
 			count(1)
 			defer count(-1)
 		}
-		proxy.ServeHTTP(w, r)
+		engine.ServeHTTP(w, r)
 	})
-	e, err := engine.New(t.Context(), engine.Options{Host: host})
-	must(t, err)
-	defer func() { _ = e.Close() }()
 	p := project(t, connect(t), `
 services:
   a: &service {image: "`+testImage+`", depends_on: {b: {condition: service_healthy}}}
@@ -263,6 +254,52 @@ services:
 	for service := range ids(t, e, p.Name) {
 		if c, err := e.Inspect(t.Context(), p.Name, service); err != nil || c.State != "running" {
 			t.Errorf("%s: %+v, %v", service, c, err)
+		}
+	}
+}
+
+// connectThrough connects to the engine by a proxy, which hands on what it does not answer itself.
+func connectThrough(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, engine http.Handler)) *engine.Engine {
+	t.Helper()
+	socket := strings.TrimPrefix(engineAPI.DaemonHost(), "unix://")
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "engine" },
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}},
+	}
+	host := serveUnix(t, t.TempDir(), "proxy", func(w http.ResponseWriter, r *http.Request) { handle(w, r, proxy) })
+	e, err := engine.New(t.Context(), engine.Options{Host: host})
+	must(t, err)
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// TestContainerThatIsListedTooEarly has the engine say twice that it does not know a container which it has listed.
+func TestContainerThatIsListedTooEarly(t *testing.T) {
+	var early atomic.Int32
+	e := connectThrough(t, func(w http.ResponseWriter, r *http.Request, engine http.Handler) {
+		if (strings.HasSuffix(r.URL.Path, "/start") || strings.HasSuffix(r.URL.Path, "/stop")) && early.Add(-1) >= 0 {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"message": "No such container: 059b7b44282c"}`))
+			return
+		}
+		engine.ServeHTTP(w, r)
+	})
+	p := project(t, connect(t), "services: {a: {image: '"+testImage+"'}}")
+	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
+	for state, do := range map[string]func() error{
+		"running": func() error { return e.Start(t.Context(), p) },
+		"exited":  func() error { return e.Stop(t.Context(), p, []string{"a"}, 0) },
+	} {
+		if state == "exited" {
+			must(t, e.Start(t.Context(), p))
+		}
+		early.Store(2)
+		must(t, do())
+		if c, err := e.Inspect(t.Context(), p.Name, "a"); err != nil || c.State != state || early.Load() > 0 {
+			t.Errorf("it is %+v, want %s; %v", c, state, err)
 		}
 	}
 }

@@ -17,14 +17,14 @@ import (
 // of one name. A run that was killed while it made a network leaves such a pair: the engine completes its request after
 // the next run has looked for the network and made it too.
 func (e *Engine) withoutTwins(ctx context.Context, project string, do func() error) error {
-	err := do()
+	err := settled(ctx, do)
 	if err == nil || !strings.Contains(err.Error(), "is ambiguous") { // Engine 20.10 to 29; it has no code of its own
 		return err
 	}
 	if removeErr := e.removeTwins(ctx, project); removeErr != nil {
 		return errors.Join(err, removeErr)
 	}
-	return do()
+	return settled(ctx, do)
 }
 
 // removeTwins leaves one of the networks of each name that Compose made for the project: the one that containers are

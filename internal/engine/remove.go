@@ -29,7 +29,7 @@ func (e *Engine) RemoveProject(ctx context.Context, project, dir string, volumes
 	if volumes {
 		options.Timeout = new(time.Duration)
 	}
-	if err := e.compose.Down(ctx, project, options); err != nil {
+	if err := settled(ctx, func() error { return e.compose.Down(ctx, project, options) }); err != nil {
 		return nil, daemonError(err, "removing project %s", project)
 	}
 	after, err := e.belongings(ctx, project, dir)
