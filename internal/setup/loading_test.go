@@ -13,7 +13,7 @@ func TestLoadingNamesAnyDatabase(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if config.Database != name || config.RuntimeParams["options"] != flushing {
+		if config.Database != name || config.RuntimeParams["options"] != loadOptions {
 			t.Errorf("%s: database %q, options %q", name, config.Database, config.RuntimeParams["options"])
 		}
 	}
