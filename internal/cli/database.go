@@ -25,7 +25,7 @@ func (databases) Open(ctx context.Context, url secret.Text, address string) (set
 	if err != nil {
 		return nil, err
 	}
-	return openDatabase{db}, nil
+	return &openDatabase{DB: db}, nil
 }
 
 func (databases) Retryable(err error) bool { return database.Retryable(err) }
@@ -43,9 +43,12 @@ func targetOf(url secret.Text, address string) (database.Target, error) {
 const longTransaction = 30 * time.Second
 
 // openDatabase is one database as the use cases want it.
-type openDatabase struct{ *database.DB }
+type openDatabase struct {
+	*database.DB
+	prepared *database.Plan // of the next migration; nil for none
+}
 
-func (d openDatabase) Observe(ctx context.Context) (setup.DatabaseFacts, error) {
+func (d *openDatabase) Observe(ctx context.Context) (setup.DatabaseFacts, error) {
 	facts, err := d.DB.Observe(ctx)
 	if err != nil {
 		return setup.DatabaseFacts{}, err
@@ -66,8 +69,8 @@ func (d openDatabase) Observe(ctx context.Context) (setup.DatabaseFacts, error) 
 	return found, nil
 }
 
-func (d openDatabase) Migrate(ctx context.Context, revision string, progress func(string)) (done setup.Migrated, err error) {
-	p, err := d.Plan(ctx, revision)
+func (d *openDatabase) Migrate(ctx context.Context, revision string, progress func(string)) (done setup.Migrated, err error) {
+	p, err := d.planTo(ctx, revision)
 	if err != nil || len(p.Steps) == 0 { // at the goal: what an operator has added to the schema is not init's business
 		return done, err
 	}
@@ -79,7 +82,24 @@ func (d openDatabase) Migrate(ctx context.Context, revision string, progress fun
 	return done, err
 }
 
-func (d openDatabase) Vacuum(ctx context.Context, tables []string) error {
+func (d *openDatabase) Prepare(ctx context.Context, revision string) error {
+	p, err := d.Plan(ctx, revision)
+	if err == nil {
+		d.prepared = &p
+	}
+	return err
+}
+
+// planTo returns the plan that was prepared, once; whether the database is still where it was is seen under the lock.
+func (d *openDatabase) planTo(ctx context.Context, revision string) (database.Plan, error) {
+	if p := d.prepared; p != nil && p.To == revision {
+		d.prepared = nil
+		return *p, nil
+	}
+	return d.Plan(ctx, revision)
+}
+
+func (d *openDatabase) Vacuum(ctx context.Context, tables []string) error {
 	var list []database.TableFacts
 	for _, name := range tables {
 		list = append(list, database.TableFacts{Name: name})
@@ -95,7 +115,7 @@ func tableNames(tables []database.TableFacts) []string {
 	return list
 }
 
-func (d openDatabase) Losses(ctx context.Context, revision string) ([]string, error) {
+func (d *openDatabase) Losses(ctx context.Context, revision string) ([]string, error) {
 	p, err := d.Plan(ctx, revision)
 	var lost []string
 	for _, step := range p.Steps {
@@ -104,11 +124,11 @@ func (d openDatabase) Losses(ctx context.Context, revision string) ([]string, er
 	return lost, err
 }
 
-func (d openDatabase) Tokens(ctx context.Context, n int) ([]string, error) {
+func (d *openDatabase) Tokens(ctx context.Context, n int) ([]string, error) {
 	return d.SampleAuthData(ctx, n)
 }
 
-func (d openDatabase) Forecast(ctx context.Context, revision string) (setup.Forecast, error) {
+func (d *openDatabase) Forecast(ctx context.Context, revision string) (setup.Forecast, error) {
 	p, err := d.Plan(ctx, revision)
 	if err != nil {
 		return setup.Forecast{}, err
@@ -124,7 +144,7 @@ func (d openDatabase) Forecast(ctx context.Context, revision string) (setup.Fore
 	return f, nil
 }
 
-func (d openDatabase) Back(ctx context.Context, revision string, progress func(string)) error {
+func (d *openDatabase) Back(ctx context.Context, revision string, progress func(string)) error {
 	p, err := d.Plan(ctx, revision)
 	if err != nil || len(p.Steps) == 0 {
 		return err
@@ -136,7 +156,7 @@ func (d openDatabase) Back(ctx context.Context, revision string, progress func(s
 	return err
 }
 
-func (d openDatabase) Rows(ctx context.Context, sql string) ([]setup.Row, error) {
+func (d *openDatabase) Rows(ctx context.Context, sql string) ([]setup.Row, error) {
 	rows, err := d.DB.Rows(ctx, sql)
 	var list []setup.Row
 	for _, r := range rows {

@@ -6,7 +6,7 @@ import (
 	"syncmaster-setup/internal/setup"
 )
 
-func (d openDatabase) Queues(ctx context.Context) ([]setup.Queue, error) {
+func (d *openDatabase) Queues(ctx context.Context) ([]setup.Queue, error) {
 	found, err := d.DB.Queues(ctx)
 	list := make([]setup.Queue, len(found))
 	for i, q := range found {
@@ -15,7 +15,7 @@ func (d openDatabase) Queues(ctx context.Context) ([]setup.Queue, error) {
 	return list, err
 }
 
-func (d openDatabase) Runs(ctx context.Context, n int) ([]setup.Run, error) {
+func (d *openDatabase) Runs(ctx context.Context, n int) ([]setup.Run, error) {
 	found, err := d.DB.Runs(ctx, n)
 	list := make([]setup.Run, len(found))
 	for i, r := range found {
@@ -24,7 +24,7 @@ func (d openDatabase) Runs(ctx context.Context, n int) ([]setup.Run, error) {
 	return list, err
 }
 
-func (d openDatabase) Differences(ctx context.Context) ([]string, error) {
+func (d *openDatabase) Differences(ctx context.Context) ([]string, error) {
 	drift, err := d.Check(ctx)
 	if err != nil {
 		return nil, err

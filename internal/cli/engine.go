@@ -47,6 +47,10 @@ func (d dockerEngine) Load(ctx context.Context, dir string, profiles []string) (
 	return engine.Load(ctx, dir, "", profiles)
 }
 
+func (d dockerEngine) LoadAhead(ctx context.Context, dir, folder string, profiles []string) (*types.Project, error) {
+	return engine.LoadAhead(ctx, dir, folder, profiles)
+}
+
 func (d dockerEngine) Check(ctx context.Context, dir, compose, env string) error {
 	return engine.Check(ctx, dir, compose, env)
 }

@@ -52,6 +52,36 @@ func Load(ctx context.Context, dir, name string, profiles []string) (*types.Proj
 	return project, nil
 }
 
+// LoadAhead reads the project that [Load] will read in dir once the compose file, .env and env files that lie in folder
+// have come into place there. The override file is the one in dir.
+func LoadAhead(ctx context.Context, dir, folder string, profiles []string) (*types.Project, error) {
+	silence()
+	files, err := composeFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	base := files[0]
+	env, err := environment(folder)
+	if err != nil {
+		return nil, err
+	}
+	files[0] = filepath.Join(folder, filepath.Base(base))
+	project, err := read(ctx, dir, env[consts.ComposeProjectName], files, env, profiles)
+	if err != nil {
+		return nil, fmt.Errorf("reading the Compose project in %s: %w", folder, err)
+	}
+	project.ComposeFiles[0] = base
+	for _, service := range project.AllServices() {
+		for i, file := range service.EnvFiles {
+			ahead := filepath.Join(folder, filepath.Base(file.Path))
+			if _, err := os.Stat(ahead); err == nil && filepath.Dir(file.Path) == dir {
+				service.EnvFiles[i].Path = ahead // the slice is the project's own
+			}
+		}
+	}
+	return finish(project)
+}
+
 func load(ctx context.Context, dir, name string, files []string, env types.Mapping, profiles []string) (*types.Project, error) {
 	project, err := read(ctx, dir, name, files, env, profiles)
 	if err != nil {

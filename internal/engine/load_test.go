@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +54,38 @@ services:
 	must(t, err)
 	if named.Name != "other" || !slices.Equal(named.ServiceNames(), []string{"extra", "server"}) {
 		t.Errorf("project %s with %v", named.Name, named.ServiceNames())
+	}
+}
+
+func TestLoadAheadReadsWhatWillBeInPlace(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, ".state", "0002")
+	must(t, os.MkdirAll(folder, 0o700))
+	files := map[string]string{
+		"docker-compose.yml": "services:\n  server: {image: \"server:${VERSION}\", env_file: .env.docker}\n  db: {image: db}\n",
+		".env":               "COMPOSE_PROJECT_NAME=ahead\nVERSION=0.3.2\n",
+		".env.docker":        "A=new\n",
+	}
+	write(t, filepath.Join(dir, "docker-compose.yml"), "services: {server: {image: old, env_file: .env.docker}}\n")
+	write(t, filepath.Join(dir, ".env"), "COMPOSE_PROJECT_NAME=ahead\nVERSION=0.2.5\n")
+	write(t, filepath.Join(dir, ".env.docker"), "A=old\n")
+	write(t, filepath.Join(dir, "own.env"), "B=mine\n")
+	write(t, filepath.Join(dir, "docker-compose.override.yml"), "services: {server: {env_file: own.env, volumes: ['./data:/data']}}\n")
+	for name, text := range files {
+		write(t, filepath.Join(folder, name), text)
+	}
+	ahead, err := engine.LoadAhead(t.Context(), dir, folder, nil)
+	must(t, err)
+	for name, text := range files {
+		write(t, filepath.Join(dir, name), text)
+	}
+	placed, err := engine.Load(t.Context(), dir, "", nil)
+	must(t, err)
+	if ahead.Services["server"].Image != "server:0.3.2" {
+		t.Errorf("the server's image is %s", ahead.Services["server"].Image)
+	}
+	if !reflect.DeepEqual(ahead, placed) {
+		t.Errorf("ahead:\n%+v\nin place:\n%+v", ahead, placed)
 	}
 }
 

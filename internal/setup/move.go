@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
@@ -52,6 +54,7 @@ type move struct {
 	away    time.Time // when the server was taken away, zero while it answers
 	outage  *float64
 	known   Database          // the session in which the database was seen to be the one that was looked at
+	ahead   *types.Project    // the target's project, where its server has its container already
 	worked  bool              // an earlier run took the server away, or the way back has begun: nothing is measured
 	starts  map[string]string // when database and broker were started, which a move leaves alone
 	// finished tells what an earlier run has done; nil for nothing
@@ -86,20 +89,29 @@ func (s *Setup) newMove(hard context.Context, engine Engine, t ticket) (*move, e
 
 // standAt takes over what a stand decides: release, options, settings and secrets.
 func (m *move) standAt(at stand) error {
-	r, err := at.release()
+	w, err := m.worldAt(at)
 	if err != nil {
 		return err
 	}
-	texts := m.files[at.Generation]
-	w := world{dir: m.Dir.Path(), release: r, state: at.State, installed: true, texts: texts, last: texts, options: at.State.Options}
-	w.options.Version, w.options.Project = at.State.Version, at.State.Project
-	w.readServices()
-	app, err := envfile.Parse(texts[workdir.AppEnvFile])
+	app, err := envfile.Parse(w.texts[workdir.AppEnvFile])
 	if err != nil {
 		return fmt.Errorf("reading %s of generation %d: %w", workdir.AppEnvFile, at.Generation, err)
 	}
 	m.world, m.decision, m.project = w, decision{settings: app.Map()}, nil
 	return nil
+}
+
+// worldAt is the install at a stand.
+func (m *move) worldAt(at stand) (world, error) {
+	r, err := at.release()
+	if err != nil {
+		return world{}, err
+	}
+	texts := m.files[at.Generation]
+	w := world{dir: m.Dir.Path(), release: r, state: at.State, installed: true, texts: texts, last: texts, options: at.State.Options}
+	w.options.Version, w.options.Project = at.State.Version, at.State.Project
+	w.readServices()
+	return w, nil
 }
 
 // redactor knows the secrets of both stands.

@@ -75,6 +75,8 @@ func (m *move) migrateTo(ctx context.Context) error {
 		if err := m.sameDatabase(ctx, db); err != nil {
 			return err
 		}
+		made := m.makeAhead(ctx)
+		defer made()
 		if m.To.Revision < m.From.Revision {
 			return db.Back(ctx, m.To.Revision, m.progress)
 		}
@@ -83,7 +85,25 @@ func (m *move) migrateTo(ctx context.Context) error {
 	})
 }
 
-// readyToChange makes sure, while the server still answers, that the migration will not wait for a lock.
+// makeAhead makes the container of the target's server while the database changes, since the server is missed. Where
+// that fails, the step that starts the server makes it, and tells why. The function returned waits for the end.
+func (m *move) makeAhead(ctx context.Context) (wait func()) {
+	w, err := m.worldAt(m.To)
+	if err != nil || m.KeepCompose || !m.ran("server") {
+		return func() {}
+	}
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		project, err := m.engine.LoadAhead(ctx, m.dir, m.Dir.GenerationPath(m.To.Generation), w.options.Services())
+		if err == nil && m.engine.Create(ctx, project, "server") == nil {
+			m.ahead = project
+		}
+	}()
+	return func() { <-made }
+}
+
+// readyToChange makes sure, while the server still answers, that the migration will not wait for a lock, and plans it.
 func (m *move) readyToChange(ctx context.Context, db Database) error {
 	if err := m.sameDatabase(ctx, db); err != nil {
 		return err
@@ -101,6 +121,9 @@ func (m *move) readyToChange(ctx context.Context, db Database) error {
 		}
 		return errLocked
 	})
+	if err == nil && m.To.Revision > m.From.Revision {
+		return db.Prepare(ctx, m.To.Revision)
+	}
 	if !errors.Is(err, errLocked) || ctx.Err() != nil {
 		return err
 	}
@@ -235,7 +258,9 @@ func (m *move) replace(present, running []string) error {
 	if slices.Contains(running, "server") {
 		m.leave()
 	}
-	if err := m.create(ctx, present...); err != nil {
+	if m.ahead != nil && slices.Equal(present, []string{"server"}) {
+		m.project = m.ahead
+	} else if err := m.create(ctx, present...); err != nil {
 		return err
 	}
 	if slices.Contains(running, "scheduler") {

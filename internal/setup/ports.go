@@ -55,6 +55,8 @@ type Engine interface {
 	ContainerAddress(ctx context.Context, project, service string) (netip.Addr, error)
 	// Load reads the project of a folder as docker compose does: compose file, override file and env files.
 	Load(ctx context.Context, dir string, profiles []string) (*types.Project, error)
+	// LoadAhead reads the project that Load will read in dir once the files in folder have come into place there.
+	LoadAhead(ctx context.Context, dir, folder string, profiles []string) (*types.Project, error)
 	// Check reports why Compose would refuse a compose file and .env that are not written yet, or nil. An override
 	// file in dir is read with them.
 	Check(ctx context.Context, dir, compose, env string) error
@@ -143,6 +145,8 @@ type Row struct {
 // Database is one open database.
 type Database interface {
 	Observe(ctx context.Context) (DatabaseFacts, error)
+	// Prepare plans the next Migrate to a revision beforehand, or returns everything that forbids it.
+	Prepare(ctx context.Context, revision string) error
 	// Migrate brings the schema to a revision.
 	Migrate(ctx context.Context, revision string, progress func(string)) (Migrated, error)
 	// Vacuum brings back what the rewriting of tables has thrown away: visibility map and statistics.

@@ -77,7 +77,7 @@ func (d Dir) SaveState(s State) error {
 // SaveGeneration keeps a copy of what was rendered, before it is put into place. All files of a generation are
 // readable by the owner only. A generation that was half written by a killed run is written again.
 func (d Dir) SaveGeneration(number int, files map[string]string) error {
-	folder := d.generation(number)
+	folder := d.GenerationPath(number)
 	for _, f := range []string{filepath.Dir(folder), folder} {
 		if err := makeFolder(f); err != nil {
 			return err
@@ -152,7 +152,7 @@ func (s JournalStore) Remove() error {
 func (d Dir) DropGenerations(after int) error {
 	last, err := d.LastGeneration()
 	for n := after + 1; n <= last && err == nil; n++ {
-		err = os.RemoveAll(d.generation(n))
+		err = os.RemoveAll(d.GenerationPath(n))
 	}
 	if err != nil {
 		return fmt.Errorf("removing what was laid aside: %w", err)
@@ -162,7 +162,7 @@ func (d Dir) DropGenerations(after int) error {
 
 // SaveNote keeps a text beside the files of a generation.
 func (d Dir) SaveNote(number int, name, text string) error {
-	return writeFile(filepath.Join(d.generation(number), name), []byte(text), secretMode)
+	return writeFile(filepath.Join(d.GenerationPath(number), name), []byte(text), secretMode)
 }
 
 // Note returns a text that was kept beside the files of a generation, and whether there is one.
@@ -170,6 +170,7 @@ func (d Dir) Note(number int, name string) (string, bool, error) {
 	return d.Read(filepath.Join(StateDir, generations, fmt.Sprintf("%04d", number), name))
 }
 
-func (d Dir) generation(number int) string {
+// GenerationPath returns the folder in which the files of a generation are kept, under the names that they have in place.
+func (d Dir) GenerationPath(number int) string {
 	return d.File(filepath.Join(StateDir, generations, fmt.Sprintf("%04d", number)))
 }
