@@ -30,7 +30,7 @@ func (m *move) backUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.Backup = made.Name
+	m.Backup, m.Intact = made.Name, m.Offline
 	return m.journal.Note(m.ticket)
 }
 
@@ -277,7 +277,7 @@ func (s *Setup) manifest(name string) (backup.Manifest, error) {
 
 // restoreDatabase puts the database of the backup that is asked for in place.
 func (m *move) restoreDatabase(ctx context.Context) error {
-	if err := m.mustBeQuiet(ctx); err != nil {
+	if err := m.touch(ctx); err != nil {
 		return err
 	}
 	wanted, err := m.manifest(m.Restore)

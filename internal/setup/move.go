@@ -66,8 +66,9 @@ const missedEvery = 25 * time.Millisecond
 
 // Steps that a resume tells apart.
 const (
-	stopping = "stop server"
-	placing  = "put the files in place"
+	backingUp = "back up"
+	stopping  = "stop server"
+	placing   = "put the files in place"
 )
 
 // newMove prepares a ticket to be carried out. hard ends steps at work.
@@ -130,7 +131,7 @@ func (m *move) plan() plan.Plan {
 	if len(m.Pull) > 0 {
 		add(plan.Step{Name: "pull " + count(len(m.Pull), "image"), Why: strings.Join(m.Pull, ", "), Do: m.pullImages})
 	}
-	backUp := plan.Step{Name: "back up", Why: "the database and the files of " + m.From.name() + ", verified", Do: m.backUp}
+	backUp := plan.Step{Name: backingUp, Why: "the database and the files of " + m.From.name() + ", verified", Do: m.backUp}
 	if !m.NoBackup && !m.Offline {
 		add(backUp)
 	}

@@ -65,7 +65,7 @@ func (m *move) stop(ctx context.Context, services []string, limit time.Duration)
 
 // migrateTo brings the database to the target's revision, once nothing writes any more.
 func (m *move) migrateTo(ctx context.Context) error {
-	if err := m.mustBeQuiet(ctx); err != nil {
+	if err := m.touch(ctx); err != nil {
 		return err
 	}
 	if m.To.ImageMigrates {
@@ -182,31 +182,58 @@ func (m *move) migrateByNewImage(ctx context.Context) error {
 	return m.migrateByImage(ctx)
 }
 
-// mustBeQuiet refuses to change a database that somebody has begun to write to again.
-func (m *move) mustBeQuiet(ctx context.Context) error {
-	now, err := m.engine.Observe(ctx, m.options.Project, nil)
-	if err != nil {
+// touch makes sure that nobody writes to the database, and notes that from now on it may be another one than the backup
+// has.
+func (m *move) touch(ctx context.Context) error {
+	if err := m.mustBeQuiet(ctx); err != nil || !m.Intact {
 		return err
 	}
-	var busy []string
-	for _, service := range writers {
-		if c, exists := now.Container(service); exists && c.Alive() {
-			busy = append(busy, service)
-		}
+	m.Intact = false
+	return m.journal.Note(m.ticket)
+}
+
+// mustBeQuiet refuses to change a database that somebody has begun to write to again. Migrations that a killed run has
+// left at work are ended: they begin anew.
+func (m *move) mustBeQuiet(ctx context.Context) error {
+	busy, err := m.alive(ctx, writers...)
+	if err != nil {
+		return err
 	}
 	if len(busy) > 0 {
 		return fault.New(fault.Failed, fmt.Errorf("%s was started by somebody else meanwhile", strings.Join(busy, ", ")),
 			"leave the stack alone while this command is at work")
 	}
-	return nil
+	return m.silence(ctx, migrations)
 }
 
-// undoDatabase brings the database back to where it was.
+// alive returns those of the services that run.
+func (m *move) alive(ctx context.Context, services ...string) ([]string, error) {
+	now, err := m.engine.Observe(ctx, m.options.Project, nil)
+	return slices.DeleteFunc(slices.Clone(services), func(service string) bool {
+		c, exists := now.Container(service)
+		return !exists || !c.Alive()
+	}), err
+}
+
+// silence stops those of the services that run.
+func (m *move) silence(ctx context.Context, services ...string) error {
+	busy, err := m.alive(ctx, services...)
+	if err != nil {
+		return err
+	}
+	return m.stop(ctx, busy, cutAfter)
+}
+
+// undoDatabase brings the database back to where it was. Somebody may have started services since it was changed, and
+// the migrations of a killed run may still be at work.
 func (m *move) undoDatabase(ctx context.Context) error {
+	if m.byDump() && (m.Backup == "" || m.Intact) { // it was not touched, and may hold more than the dump
+		return nil
+	}
+	if err := m.silence(ctx, append([]string{migrations}, writers...)...); err != nil {
+		return err
+	}
 	if m.byDump() {
-		if m.Backup == "" { // the dump was not finished, so the database was not touched
-			return nil
-		}
 		return m.putBackDump(ctx)
 	}
 	if err := m.closeDatabase(ctx); err != nil { // a session that was cut says nothing about the way back

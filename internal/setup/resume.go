@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/fault"
@@ -82,8 +81,7 @@ func (w world) checkReopen(operation string) error {
 	return nil
 }
 
-// goOn carries out what is left of the plan. What only makes sure that nothing writes is done again where the database
-// or the files may still change: somebody may have started the stack meanwhile.
+// goOn carries out what is left of the plan.
 func (m *move) goOn(ctx context.Context, record journal.Record) (MoveResult, error) {
 	if err := m.ready(ctx); err != nil {
 		return MoveResult{}, err
@@ -94,11 +92,23 @@ func (m *move) goOn(ctx context.Context, record journal.Record) (MoveResult, err
 			return MoveResult{}, err
 		}
 	}
-	m.finished = func(step string) bool {
-		return record.Finished(step) && (placed || !slices.Contains([]string{m.quietName(), stopping}, step))
-	}
+	m.finished = func(step string) bool { return m.stillDone(record, step) }
 	m.worked = true // the outage began before this run
 	return m.carryOut(ctx, m.Now())
+}
+
+// stillDone reports whether a step that is done need not be done again. Somebody may have started the stack meanwhile:
+// what only makes sure that nothing writes is done again as long as database or files may still change, and a backup that
+// is the only way back as long as the database was not touched: what was written since must be in it.
+func (m *move) stillDone(record journal.Record, step string) bool {
+	switch {
+	case !record.Finished(step) || record.Finished(placing):
+	case step == m.quietName(), step == stopping:
+		return false
+	case step == backingUp:
+		return !m.Intact
+	}
+	return record.Finished(step)
 }
 
 // abandon takes everything back.

@@ -49,6 +49,7 @@ type ticket struct {
 	Limit        time.Duration `json:"limit"`
 
 	Backup   string     `json:"backup,omitempty"` // that was made
+	Intact   bool       `json:"intact,omitempty"` // an offline backup was made, and the database was not touched since
 	Halted   []string   `json:"halted,omitempty"` // services that were told to stop
 	Shaken   bool       `json:"shaken,omitempty"` // the engine was restarted before the first of them
 	Cut      []Transfer `json:"cut,omitempty"`
