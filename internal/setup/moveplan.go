@@ -174,7 +174,22 @@ func (w world) print() map[string]string {
 	for ref, image := range w.observed.Images {
 		marks["image "+ref] = image.ID
 	}
+	for ref, digest := range w.offered {
+		marks["image "+ref+" in its registry"] = digest
+	}
 	return marks
+}
+
+// edited names the files of the install that are not as they were looked at.
+func (p MovePlan) edited(found map[string]string) []string {
+	var list []string
+	for _, name := range []string{workdir.ComposeFile, workdir.EnvFile, workdir.AppEnvFile} {
+		mark, had := p.World["file "+name]
+		if text, has := found[name]; has != had || has && fingerprint(text) != mark {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 func fingerprint(text string) string {

@@ -105,6 +105,7 @@ func TestTicketNumbersGenerations(t *testing.T) {
 func TestPlanMatches(t *testing.T) {
 	describe := func(change func(u *upgrade, o *UpgradeOptions)) MovePlan {
 		u, o := movable(t, "0.2.4", "0.3.2"), UpgradeOptions{MoveOptions: MoveOptions{Drain: time.Minute}}
+		u.offered = map[string]string{"syncmaster:1": "sha256:1"}
 		if change != nil {
 			change(u, &o)
 		}
@@ -148,6 +149,9 @@ func TestPlanMatches(t *testing.T) {
 		}, "container of db is not as it was when the plan was made"},
 		"another image": {func(u *upgrade, _ *UpgradeOptions) { u.observed.Images["postgres:17"] = stack.Image{ID: "sha256:1"} },
 			"image postgres:17 is not as it was when the plan was made"},
+		"another image to pull": {func(u *upgrade, _ *UpgradeOptions) {
+			u.offered = map[string]string{"syncmaster:1": "sha256:2"}
+		}, "image syncmaster:1 in its registry is not as it was when the plan was made"},
 		"migrated meanwhile": {func(u *upgrade, _ *UpgradeOptions) { u.forecast.Revisions = nil },
 			"the database is at another revision than when the plan was made"},
 		"no backup":     {func(_ *upgrade, o *UpgradeOptions) { o.NoBackup = true }, "the steps would not be those of the plan"},

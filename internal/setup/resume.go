@@ -8,6 +8,7 @@ import (
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/journal"
+	"syncmaster-setup/internal/workdir"
 )
 
 // Resume goes on with a move that was interrupted: forward, or on the way back where it had begun. hard ends a step at
@@ -83,10 +84,15 @@ func (w world) checkReopen(operation string) error {
 
 // goOn carries out what is left of the plan.
 func (m *move) goOn(ctx context.Context, record journal.Record) (MoveResult, error) {
+	placed := record.Finished(placing)
+	if !placed {
+		if err := m.checkEdited(); err != nil {
+			return MoveResult{}, err
+		}
+	}
 	if err := m.ready(ctx); err != nil {
 		return MoveResult{}, err
 	}
-	placed := record.Finished(placing)
 	if placed {
 		if err := m.standAt(m.To); err != nil {
 			return MoveResult{}, err
@@ -95,6 +101,21 @@ func (m *move) goOn(ctx context.Context, record journal.Record) (MoveResult, err
 	m.finished = func(step string) bool { return m.stillDone(record, step) }
 	m.worked = true // the outage began before this run
 	return m.carryOut(ctx, m.Now())
+}
+
+// checkEdited refuses to go on over files that were edited since the move was interrupted.
+func (m *move) checkEdited() error {
+	edited, err := m.edited()
+	if err != nil {
+		return err
+	}
+	problems := &fault.Problems{Code: fault.Refused}
+	for _, name := range edited {
+		problems.Add(fmt.Sprintf("%s was edited since %s was interrupted, which would overwrite that", name, m.moving()),
+			fmt.Sprintf("keep your version under another name and put back what was there: cp %s %s; or go back with: syncmaster-setup abort --dir %s",
+				m.Dir.File(fmt.Sprintf("%s/generations/%04d/%s", workdir.StateDir, m.From.Generation, name)), m.Dir.File(name), m.dir))
+	}
+	return problems.Err()
 }
 
 // stillDone reports whether a step that is done need not be done again. Somebody may have started the stack meanwhile:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"syncmaster-setup/internal/envfile"
@@ -93,10 +94,6 @@ func (s *Setup) Upgrade(ctx context.Context, o UpgradeOptions) (result MoveResul
 
 // begin shows the plan, lays the files aside, opens the journal and carries the ticket out.
 func (s *Setup) begin(ctx context.Context, began time.Time, engine Engine, o MoveOptions, t ticket, p MovePlan, files render.Files) (MoveResult, error) {
-	found, err := s.filesInPlace()
-	if err != nil {
-		return MoveResult{}, err
-	}
 	p.Steps, p.Back = s.stepsOf(t)
 	if o.DryRun {
 		return MoveResult{Operation: t.Operation, From: t.From.State.Version, To: t.To.State.Version, Dir: s.Dir.Path(), Plan: &p}, nil
@@ -105,6 +102,13 @@ func (s *Setup) begin(ctx context.Context, began time.Time, engine Engine, o Mov
 		if yes, err := o.Confirm(p); err != nil || !yes {
 			return MoveResult{}, fault.New(fault.Refused, errors.Join(errors.New("not confirmed"), err), "")
 		}
+	}
+	found, err := s.filesInPlace()
+	if err != nil {
+		return MoveResult{}, err
+	}
+	if edited := p.edited(found); len(edited) > 0 { // while the user read the plan
+		return MoveResult{}, fault.New(fault.Refused, fmt.Errorf("%s has changed since the plan was made", strings.Join(edited, ", ")), "type the same again")
 	}
 	if err := s.layAside(t, found, files); err != nil {
 		return MoveResult{}, err

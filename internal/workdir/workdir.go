@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Names of the files in the install folder.
@@ -79,6 +80,16 @@ func (d Dir) WriteProject(files map[string]string) ([]string, error) {
 		changed = append(changed, name)
 	}
 	return changed, nil
+}
+
+// KeepEdited copies a file of the project beside itself, and returns the name of the copy.
+func (d Dir) KeepEdited(at time.Time, name string) (string, error) {
+	text, _, err := d.Read(name)
+	if err != nil {
+		return "", err
+	}
+	kept := name + ".edited-" + at.UTC().Format(logTime)
+	return kept, writeFile(d.File(kept), []byte(text), secretMode)
 }
 
 // WriteOverride writes the user's own Compose file, which only a restore into an empty folder may do.
