@@ -111,7 +111,7 @@ func (s *Setup) observeBackup(ctx context.Context) (*upgrade, Engine, error) {
 	}
 	problems := &fault.Problems{Code: fault.Refused}
 	problems.Merge(s.observeData(ctx, engine, u))
-	u.checkDisk(UpgradeOptions{}, problems)
+	u.checkDisk(false, 0, problems)
 	return u, engine, problems.Err()
 }
 

@@ -2,6 +2,8 @@ package setup
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"syncmaster-setup/internal/fault"
@@ -26,27 +28,62 @@ func (u *upgrade) check(o UpgradeOptions, p *fault.Problems) {
 	u.checkServer(o, p)
 	u.checkKeyAgainst(p)
 	u.checkTargetImages(p)
-	u.checkDisk(o, p)
+	u.checkDisk(o.NoBackup, u.loaded(), p)
 }
 
 // checkServer refuses another PostgreSQL than the files say, and a dump that cannot be made.
 func (u *upgrade) checkServer(o UpgradeOptions, p *fault.Problems) {
-	major := fmt.Sprint(u.facts.ServerVersion / 10000)
-	if tag := u.target.Image(release.Database).Tag; !u.options.ExternalDatabase && u.facts.ServerVersion > 0 && major != tag {
-		p.Add(fmt.Sprintf("PostgreSQL %s runs on the volume, and release %s is set up with PostgreSQL %s: another major cannot read its files", major, u.target, tag),
-			"keep the image of the database in "+workdir.OverrideFile)
+	runs := u.facts.ServerVersion / 10000 //nolint:mnd // the major version
+	if major := postgresMajor(u.databaseImage()); !u.options.ExternalDatabase && runs > 0 && major > 0 && major != runs {
+		p.Add(fmt.Sprintf("PostgreSQL %d runs on the volume, and release %s is set up with PostgreSQL %d: another major cannot read its files", runs, u.target, major),
+			fmt.Sprintf("keep the image of the database in %s, as services: {db: {image: \"postgres:%d\"}}", workdir.OverrideFile, runs))
 	}
-	if u.options.ExternalDatabase && !o.NoBackup {
+	external, lossy := u.options.ExternalDatabase, u.backByDump()
+	switch {
+	case external && lossy:
+		p.Add(fmt.Sprintf("the database is not a container of this install, and what release %s changes in it can only be taken back with a backup", u.target),
+			"choose a release whose revisions this program carries, with --to, or use a newer syncmaster-setup")
+	case external && !o.NoBackup:
 		p.Add("the database is not a container of this install, so no backup can be taken of it here",
 			"back it up yourself, then type the same with --no-backup")
-	}
-	switch {
-	case !o.NoBackup:
+	case !o.NoBackup || !lossy:
 	case u.byImage():
 		p.Add(fmt.Sprintf("release %s is migrated by its own image, so the way back needs a backup", u.target), "leave out --no-backup")
-	case len(u.forecast.Revisions) > 0 && !u.forecast.Reversible:
+	default:
 		p.Add(fmt.Sprintf("the revisions of release %s cannot be taken back without losing rows, so the way back needs a backup", u.target), "leave out --no-backup")
 	}
+}
+
+// pending reports whether the database changes, and backByDump whether the way back of that is its dump.
+func (u *upgrade) pending() bool    { return u.byImage() || len(u.forecast.Revisions) > 0 }
+func (u *upgrade) backByDump() bool { return u.pending() && (u.byImage() || !u.forecast.Reversible) }
+
+// loaded is the size of the database that the way back would load beside the one in use.
+func (u *upgrade) loaded() int64 {
+	if u.backByDump() {
+		return u.size
+	}
+	return 0
+}
+
+// databaseImage is the image that the database's service will have: the target's, unless the user has chosen another one.
+func (u *upgrade) databaseImage() string {
+	if u.dbImage != "" && u.dbImage != u.image("db") {
+		return u.dbImage
+	}
+	return u.targetImage("db")
+}
+
+// postgresMajor reads PostgreSQL's major version from the reference of an image of its own, 0 where that does not tell.
+func postgresMajor(ref string) int {
+	name, _, _ := strings.Cut(ref[strings.LastIndex(ref, "/")+1:], "@")
+	repository, tag, _ := strings.Cut(name, ":")
+	digits := tag[:len(tag)-len(strings.TrimLeft(tag, "0123456789"))]
+	major, err := strconv.Atoi(digits)
+	if err != nil || repository != "postgres" {
+		return 0
+	}
+	return major
 }
 
 func (u *upgrade) checkKeyAgainst(p *fault.Problems) {
@@ -59,14 +96,19 @@ func (u *upgrade) checkKeyAgainst(p *fault.Problems) {
 // checkTargetImages refuses images that are neither present nor to be had.
 func (u *upgrade) checkTargetImages(p *fault.Problems) { u.then().checkImages(p) }
 
-// checkDisk refuses where images, backup and rewritten tables would fill a disk.
-func (u *upgrade) checkDisk(o UpgradeOptions, p *fault.Problems) {
-	engineNeeds, backupNeeds := uint64(u.forecast.Bytes)+u.then().spaceForImages(u.movedServices()), spaceForFiles //nolint:gosec // a size is not negative
-	if !o.NoBackup {
+// checkDisk refuses where images, backup, rewritten tables and a database that is loaded beside the one in use would fill
+// a disk. loaded is the size of that one, as far as it is known.
+func (u *upgrade) checkDisk(noBackup bool, loaded int64, p *fault.Problems) {
+	engineNeeds, backupNeeds := uint64(u.forecast.Bytes)+uint64(loaded)+u.then().spaceForImages(u.movedServices()), spaceForFiles //nolint:gosec // a size is not negative
+	if !noBackup {
 		backupNeeds += uint64(u.size) //nolint:gosec // a size is not negative
 	}
+	needed := "images and rewritten tables"
+	if loaded > 0 {
+		needed = "images and a database that is loaded from a backup"
+	}
 	if free, known := u.disk["images"]; known && free < engineNeeds {
-		p.Add(fmt.Sprintf("%s of the engine has %s free, images and rewritten tables need up to %s", u.host.RootDir, size(free), size(engineNeeds)),
+		p.Add(fmt.Sprintf("%s of the engine has %s free, %s need up to %s", u.host.RootDir, size(free), needed, size(engineNeeds)),
 			"free some space there, for example with: docker image prune")
 	}
 	if free, known := u.disk["backups"]; known && free < backupNeeds {
@@ -81,7 +123,7 @@ func (u *upgrade) notices() []string {
 	if u.forecast.Known != "" {
 		list = append(list, "the schema is that of a database "+u.forecast.Known+": two columns are of another length; mend it afterwards with: syncmaster-setup migrate repair")
 	}
-	if len(u.facts.Holding) > 0 && (u.byImage() || len(u.forecast.Revisions) > 0) {
+	if len(u.facts.Holding) > 0 && u.pending() {
 		list = append(list, "the migration would wait for a transaction that is held open, and go back after half a minute: "+strings.Join(u.facts.Holding, "; ")+
 			"; end it first, if nobody needs it, with: SELECT pg_terminate_backend(PID)")
 	}
@@ -90,6 +132,9 @@ func (u *upgrade) notices() []string {
 	}
 	if u.merge.keepsCompose {
 		list = append(list, workdir.ComposeFile+" was edited by hand and stays as it is")
+	}
+	if newer(u.broker, lastBroker) && slices.Contains(u.present, "worker") {
+		list = append(list, fmt.Sprintf("RabbitMQ %s refuses the queues that Celery declares for its workers, unless deprecated_features.permit.transient_nonexcl_queues is set; %s is the newest that works without", u.broker, lastBroker))
 	}
 	if len(u.shadowed) > 0 {
 		list = append(list, fmt.Sprintf("the environment sets %s, which beats .env when you type docker compose: unset it", strings.Join(u.shadowed, ", ")))

@@ -95,11 +95,16 @@ func TestUpgradeChecks(t *testing.T) {
 		"release edited by hand": {"0.3.2", with, func(u *upgrade) {
 			u.texts = map[string]string{workdir.EnvFile: "VERSION=0.3.0\n", workdir.AppEnvFile: u.texts[workdir.AppEnvFile]}
 		}, []string{".env says VERSION=0.3.0, and release 0.3.1 was installed"}},
-		"another PostgreSQL":    {"0.3.2", with, func(u *upgrade) { u.facts.ServerVersion = 160004 }, []string{"PostgreSQL 16 runs on the volume"}},
-		"external":              {"0.3.2", with, func(u *upgrade) { u.options.ExternalDatabase = true }, []string{"the database is not a container of this install, so no backup"}},
-		"external, without":     {"0.3.2", without, func(u *upgrade) { u.options.ExternalDatabase = true }, nil},
-		"by its image, without": {"9.9.9", without, nil, []string{"release 9.9.9 is migrated by its own image, so the way back needs a backup"}},
-		"by its image":          {"9.9.9", with, nil, nil},
+		"another PostgreSQL":              {"0.3.2", with, func(u *upgrade) { u.facts.ServerVersion = 160004 }, []string{"PostgreSQL 16 runs on the volume"}},
+		"another PostgreSQL, kept":        {"0.3.2", with, func(u *upgrade) { u.facts.ServerVersion, u.dbImage = 160004, "example.com/postgres:16-alpine" }, nil},
+		"another PostgreSQL to be":        {"0.3.2", with, func(u *upgrade) { u.dbImage = "postgres:18" }, []string{"PostgreSQL 17 runs on the volume, and release 0.3.2 is set up with PostgreSQL 18"}},
+		"some PostgreSQL":                 {"0.3.2", with, func(u *upgrade) { u.dbImage = "postgis/postgis:16-3.4" }, nil},
+		"external, by its image":          {"9.9.9", with, func(u *upgrade) { u.options.ExternalDatabase = true }, []string{"can only be taken back with a backup"}},
+		"external, by its image, without": {"9.9.9", without, func(u *upgrade) { u.options.ExternalDatabase = true }, []string{"can only be taken back with a backup"}},
+		"external":                        {"0.3.2", with, func(u *upgrade) { u.options.ExternalDatabase = true }, []string{"the database is not a container of this install, so no backup"}},
+		"external, without":               {"0.3.2", without, func(u *upgrade) { u.options.ExternalDatabase = true }, nil},
+		"by its image, without":           {"9.9.9", without, nil, []string{"release 9.9.9 is migrated by its own image, so the way back needs a backup"}},
+		"by its image":                    {"9.9.9", with, nil, nil},
 		"irreversible, without": {"0.3.2", without, func(u *upgrade) {
 			u.forecast = Forecast{Revisions: []Revision{{ID: "0012"}}}
 		}, []string{"the revisions of release 0.3.2 cannot be taken back without losing rows, so the way back needs a backup"}},
@@ -109,6 +114,8 @@ func TestUpgradeChecks(t *testing.T) {
 		"no space for the backup": {"0.3.2", with, func(u *upgrade) { u.disk["backups"], u.size = 2*mebibyte, 10<<20 }, []string{"/srv/install/backups has 2.0 MiB free, the backup needs up to 26.0 MiB"}},
 		"no space, without":       {"0.3.2", without, func(u *upgrade) { u.disk["backups"], u.size = 20*mebibyte, 100<<20 }, nil},
 		"no space for tables":     {"0.3.2", with, func(u *upgrade) { u.disk["images"], u.forecast.Bytes = 1<<20, 10<<20 }, []string{"/var/lib/docker of the engine has 1.0 MiB free, images and rewritten tables need up to 10.0 MiB"}},
+		"no space for the way back": {"9.9.9", with, func(u *upgrade) { u.disk["images"], u.size = 1<<20, 20<<20 },
+			[]string{"/var/lib/docker of the engine has 1.0 MiB free, images and a database that is loaded from a backup need up to 20.0 MiB"}},
 		"no space for an image": {"0.3.2", with, func(u *upgrade) {
 			delete(u.observed.Images, u.targetImage("server"))
 			u.disk["images"], u.download = 1<<20, map[string]int64{u.targetImage("server"): 3 << 20}
@@ -142,5 +149,16 @@ func TestUpgradeChecks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestPostgresMajor(t *testing.T) {
+	for ref, want := range map[string]int{
+		"postgres:17": 17, "localhost:5000/x/postgres:16.4-bookworm": 16, "postgres:17@sha256:00": 17,
+		"postgres": 0, "postgres:latest": 0, "postgres@sha256:00": 0, "localhost:5000/postgres": 0, "timescaledb:2.14-pg16": 0, "": 0,
+	} {
+		if got := postgresMajor(ref); got != want {
+			t.Errorf("%q is of major version %d, want %d", ref, got, want)
+		}
 	}
 }

@@ -57,7 +57,7 @@ func (s *Setup) Restore(ctx context.Context, name string, o MoveOptions) (result
 		return MoveResult{}, fault.New(fault.Refused, fmt.Errorf("the backup is of the project %q, and the install in %s is %q", to.State.Project, w.dir, w.state.Project),
 			"restore it into an empty folder with --dir")
 	}
-	u, err := s.observeReturn(ctx, engine, w, to, files)
+	u, err := s.observeReturn(ctx, engine, w, to, files, wanted.Files[backup.Dump].Bytes)
 	if err != nil {
 		return MoveResult{}, err
 	}

@@ -46,7 +46,7 @@ func (s *Setup) Rollback(ctx context.Context, o RollbackOptions) (result MoveRes
 	if err != nil {
 		return MoveResult{}, err
 	}
-	u, err := s.observeReturn(ctx, engine, w, to, files)
+	u, err := s.observeReturn(ctx, engine, w, to, files, 0)
 	if err != nil {
 		return MoveResult{}, err
 	}
@@ -84,8 +84,9 @@ func (s *Setup) previous(w world) (stand, render.Files, error) {
 	return to, filesOf(texts), nil
 }
 
-// observeReturn looks at everything that a way back depends on. files are those that will be in place.
-func (s *Setup) observeReturn(ctx context.Context, engine Engine, w world, to stand, files render.Files) (*upgrade, error) {
+// observeReturn looks at everything that a way back depends on. files are those that will be in place, and dump is the
+// size of the dump that is loaded, 0 where that is not known to be one.
+func (s *Setup) observeReturn(ctx context.Context, engine Engine, w world, to stand, files render.Files, dump int64) (*upgrade, error) {
 	u := &upgrade{world: w, merge: merged{files: files}}
 	var err error
 	if u.target, err = release.Lookup(to.State.Version); err != nil {
@@ -100,8 +101,16 @@ func (s *Setup) observeReturn(ctx context.Context, engine Engine, w world, to st
 		problems.Add("loading the Compose project as it will be: "+err.Error(), "check docker-compose.override.yml in "+w.dir)
 	}
 	u.checkTargetImages(problems)
-	u.checkDisk(UpgradeOptions{}, problems)
+	u.checkDisk(false, u.besides(dump), problems)
 	return u, problems.Err()
+}
+
+// besides is about the size of the database that a dump is loaded into, beside the one in use; no dump has none.
+func (u *upgrade) besides(dump int64) int64 {
+	if dump == 0 {
+		return 0
+	}
+	return max(dump, u.size) // a dump is compressed
 }
 
 // returning is the ticket of a way back to a stand.
@@ -135,6 +144,10 @@ func (u *upgrade) decideReturn(ctx context.Context, s *Setup, o RollbackOptions,
 		return err
 	}
 	t.Restore, t.Offline = made.Name, true
+	problems := &fault.Problems{Code: fault.Refused}
+	if u.checkDisk(false, u.besides(made.Files[backup.Dump].Bytes), problems); len(problems.List) > 0 {
+		return problems.Err()
+	}
 	if t.NoBackup {
 		return fault.New(fault.Refused, errors.New("the way back replaces the database, which needs a backup of what is there now"), "leave out --no-backup")
 	}

@@ -45,7 +45,10 @@ type upgrade struct {
 	target release.Release // as it will be
 	merge  merged
 
+	forecasts  bool // the way to the target's revision is forecast; a database that is only copied or replaced may be at any
 	facts      DatabaseFacts
+	dbImage    string // that the service of the database has in the files in place
+	broker     string // version, empty where it does not tell
 	size       int64
 	forecast   Forecast
 	tokens     []string
@@ -151,7 +154,7 @@ const standNote = "stand.json"
 func (u *upgrade) ticket(o UpgradeOptions) ticket {
 	t := ticket{
 		Operation: opUpgrade, Present: u.present, Running: u.running, Pull: u.missing(),
-		Pending: u.byImage() || len(u.forecast.Revisions) > 0, Rewritten: u.forecast.tables(),
+		Pending: u.pending(), Offline: u.backByDump(), Rewritten: u.forecast.tables(),
 		NoBackup: o.NoBackup, KeepCompose: u.merge.keepsCompose, Drain: o.Drain, DrainOrAbort: o.DrainOrAbort, Limit: o.Limit,
 		// later ones were laid aside by a run that was killed before it began
 		From: stand{Generation: u.state.Generation + 1, Revision: u.facts.Revision, State: u.state},
@@ -160,7 +163,6 @@ func (u *upgrade) ticket(o UpgradeOptions) ticket {
 	if u.byImage() {
 		t.To.ImageMigrates, t.To.Revision = true, ""
 	}
-	t.Offline = t.Pending && (u.byImage() || !u.forecast.Reversible)
 	t.To.State.Version, t.To.State.Generation, t.To.State.Previous = u.target.Version, t.To.Generation, t.From.Generation
 	t.To.State.Database = u.facts.SystemIdentifier
 	t.From.State.Database = u.facts.SystemIdentifier

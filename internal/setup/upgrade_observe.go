@@ -9,6 +9,7 @@ import (
 
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/release"
 )
 
@@ -41,6 +42,7 @@ func (s *Setup) observeUpgrade(ctx context.Context, engine Engine, u *upgrade, o
 	if err := s.observeStack(ctx, engine, u); err != nil {
 		return err
 	}
+	u.forecasts = true
 	problems.Merge(s.observeData(ctx, engine, u))
 	if u.target.Version == u.release.Version {
 		return problems.Err()
@@ -104,8 +106,23 @@ func (s *Setup) observeData(ctx context.Context, engine Engine, u *upgrade) erro
 	if err := r.load(ctx); err != nil {
 		return err
 	}
+	if u.dbImage = r.project.Services["db"].Image; u.forecasts {
+		u.broker = r.brokerVersion(ctx)
+	}
 	err := r.withDatabase(ctx, func(db Database) error { return u.observeDatabase(ctx, db) })
 	return errors.Join(err, r.closeDatabase(ctx))
+}
+
+// brokerVersion asks the broker for its version; empty where it does not tell, which the wait for the worker tells of.
+func (r *run) brokerVersion(ctx context.Context) string {
+	seen, _ := ask(ctx, func(ctx context.Context) (probe.Broker, error) {
+		address, err := r.address(ctx, "rabbitmq", 5672)
+		if err != nil {
+			return probe.Broker{}, err
+		}
+		return probe.Look(ctx, at(r.setting(brokerURL), address), nil)
+	})
+	return seen.Version
 }
 
 // databaseLimit is how long a running database may take to answer before it is told as a problem.
@@ -128,7 +145,7 @@ func (u *upgrade) observeDatabase(ctx context.Context, db Database) error {
 	if u.inProgress, err = transfersIn(ctx, db); err != nil {
 		return err
 	}
-	if head := u.target.Head; head != "" && !u.byImage() {
+	if head := u.target.Head; u.forecasts && head != "" && !u.byImage() {
 		if u.forecast, err = db.Forecast(ctx, max(head, u.facts.Revision)); err != nil {
 			return err
 		}
