@@ -312,10 +312,10 @@ func (p *program) printMove(r setup.MoveResult) error {
 	}
 	row("backup", r.Backup)
 	for _, t := range r.Cut {
-		row("cut", fmt.Sprintf("run %d of %q was running and was ended; it is left as STARTED", t.Run, t.Name))
+		row("cut", t.CutText())
 	}
 	for _, t := range r.Stranded {
-		row("stranded", fmt.Sprintf("run %d of %q: no worker knew of it any more; it is left as STARTED", t.Run, t.Name))
+		row("stranded", t.StrandedText())
 	}
 	if r.Operation == "upgrade" {
 		b.WriteString("\nTo return to what was before: syncmaster-setup rollback\n")

@@ -252,6 +252,16 @@ func (m *move) describeRuns(list []Transfer) string {
 	return strings.Join(names, ", ")
 }
 
+// CutText says of a transfer that was cut what became of it.
+func (t Transfer) CutText() string {
+	return fmt.Sprintf("run %d of %q was running and was ended; it is left as STARTED", t.Run, t.Name)
+}
+
+// StrandedText says of a transfer that no worker knew of what became of it.
+func (t Transfer) StrandedText() string {
+	return fmt.Sprintf("run %d of %q: no worker knew of it any more; it is left as STARTED", t.Run, t.Name)
+}
+
 func (t Transfer) describe(now time.Time) string {
 	age := now.Sub(t.Started).Round(time.Second)
 	if t.Name == "" {

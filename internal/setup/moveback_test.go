@@ -46,3 +46,15 @@ func TestStartsOf(t *testing.T) {
 		t.Errorf("of an external database it notes %v", got)
 	}
 }
+
+// TestUnended: whatever becomes of a move, the transfers that nobody will ever end are listed.
+func TestUnended(t *testing.T) {
+	if got := (ticket{}).unended(); got != "" {
+		t.Errorf("without any it says %q", got)
+	}
+	const want = "\nCut: run 5 of \"nightly\" was running and was ended; it is left as STARTED" +
+		"\nStranded: run 6 of \"x\": no worker knew of it any more; it is left as STARTED"
+	if got := (ticket{Cut: []Transfer{{Run: 5, Name: "nightly"}}, Stranded: []Transfer{{Run: 6, Name: "x"}}}).unended(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -35,13 +35,13 @@ func (m *move) back(ctx context.Context, cause error) error {
 		hint = "; the backup made before is in " + m.Dir.File(backups+"/"+m.Backup)
 	}
 	if err := m.goBack(ctx); err != nil {
-		return fault.New(fault.NotUndone, fmt.Errorf("%s failed at: %w\nand the way back failed at: %w%s", m.moving(), cause, m.told(err), m.missed(ctx)), m.abortHint(err)+hint)
+		return fault.New(fault.NotUndone, fmt.Errorf("%s failed at: %w\nand the way back failed at: %w%s", m.moving(), cause, m.told(err), m.missed(ctx)+m.unended()), m.abortHint(err)+hint)
 	}
 	next := fault.HintOf(cause)
 	if next == "" {
 		next = "mend the cause, then type the same again"
 	}
-	return fault.New(fault.Undone, fmt.Errorf("%s failed at: %w\n%s", m.moving(), cause, m.asBefore(touched, shaken.what != "")), next+hint)
+	return fault.New(fault.Undone, fmt.Errorf("%s failed at: %w\n%s", m.moving(), cause, m.asBefore(touched, shaken.what != "")+m.unended()), next+hint)
 }
 
 // abortHint says what to do before the way back is gone on with. PostgreSQL and the engine tell of two causes in words
@@ -75,6 +75,18 @@ func (m *move) asBefore(touched, shaken bool) string {
 		return "Everything was taken back: " + m.From.name() + " is as it was."
 	}
 	return "Everything was taken back: " + m.From.name() + " runs and is healthy."
+}
+
+// unended names the transfers that were cut, and those that no worker knew of before.
+func (t ticket) unended() string {
+	text := ""
+	for _, c := range t.Cut {
+		text += "\nCut: " + c.CutText()
+	}
+	for _, c := range t.Stranded {
+		text += "\nStranded: " + c.StrandedText()
+	}
+	return text
 }
 
 // missed names the services that ran before and do not now.

@@ -138,7 +138,7 @@ func (m *move) abandon(ctx context.Context) (MoveResult, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backLimit)
 	defer cancel()
 	if err := m.goBack(ctx); err != nil {
-		return MoveResult{}, fault.New(fault.NotUndone, fmt.Errorf("the way back from %s failed at: %w%s", m.moving(), m.told(err), m.missed(ctx)), m.abortHint(err))
+		return MoveResult{}, fault.New(fault.NotUndone, fmt.Errorf("the way back from %s failed at: %w%s", m.moving(), m.told(err), m.missed(ctx)+m.unended()), m.abortHint(err))
 	}
 	result := m.done(began)
 	result.Operation, result.To, result.Revision = "abort", m.From.State.Version, m.From.Revision
