@@ -23,6 +23,8 @@ type InitOptions struct {
 	Limit  time.Duration // of each wait
 	DryRun bool
 	Build  bool // the images, from the checkout of the options
+	// restores is set where a restore into an empty folder goes on as an init: the open journal is its own.
+	restores bool
 	// Confirm is asked once, with the plan's text, before the first change; nil goes on without asking.
 	Confirm func(plan string) (bool, error)
 }
@@ -134,6 +136,9 @@ func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
 	w, err := s.look(o.Asked)
 	if err != nil {
 		return nil, err
+	}
+	if o.restores {
+		w.open, w.stopped = nil, ""
 	}
 	if err := w.checkJournal("init"); err != nil { // half-way, release and database need not fit: that is no finding
 		return nil, err

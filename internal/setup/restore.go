@@ -111,26 +111,16 @@ func (s *Setup) restoreFresh(ctx context.Context, engine Engine, w world, to sta
 	to.Generation = 1
 	to.State.Generation, to.State.Previous, to.State.Phase, to.State.Database = 1, 0, workdir.Installing, ""
 	t := ticket{Operation: opRestore, Fresh: true, From: to, To: to, Restore: m.Name, Limit: o.Limit, Backup: ""}
+	p := MovePlan{Operation: opRestore, To: to.State.Version, Database: "is that of " + m.Created.Format(time.RFC3339),
+		Steps: []string{"put the files of the backup into " + w.dir, "start the database", "load the dump", "start the rest, as init does"}}
 	if o.DryRun {
-		p := MovePlan{Operation: opRestore, To: to.State.Version, Database: "is that of " + m.Created.Format(time.RFC3339),
-			Steps: []string{"put the files of the backup into " + w.dir, "start the database", "load the dump", "start the rest, as init does"}}
 		return MoveResult{Operation: opRestore, To: to.State.Version, Dir: w.dir, Plan: &p}, nil
 	}
-	texts := textsOf(files)
-	texts[workdir.OverrideFile] = ""
-	if _, has := m.Files[workdir.OverrideFile]; has {
-		text, err := backup.In(s.Dir.File(backups)).Text(m, workdir.OverrideFile)
-		if err != nil {
-			return MoveResult{}, asRefused(err)
-		}
-		texts[workdir.OverrideFile] = text
-	}
-	if err := s.placeFresh(to, texts); err != nil {
+	if err := o.confirm(p); err != nil {
 		return MoveResult{}, err
 	}
-	// the same look at ports, images and volumes as before a first start; a refusal leaves the folder as it was
-	if _, err := s.prepare(ctx, InitOptions{Limit: o.Limit}); err != nil {
-		return MoveResult{}, errors.Join(err, s.Dir.ClearInstall(texts[workdir.OverrideFile] != ""))
+	if err := s.Dir.SaveGeneration(1, textsOf(files)); err != nil {
+		return MoveResult{}, err
 	}
 	j, err := journal.Open(s.Dir.JournalStore(), opRestore, t, s.Now)
 	if err != nil {
@@ -139,26 +129,59 @@ func (s *Setup) restoreFresh(ctx context.Context, engine Engine, w world, to sta
 	return s.fillFresh(ctx, o.Hard, engine, t, j)
 }
 
-// placeFresh writes the files of a backup as the first generation of an install that has begun.
-func (s *Setup) placeFresh(to stand, texts map[string]string) error {
-	if err := s.Dir.SaveGeneration(1, texts); err != nil {
+// placeFresh puts the files of a backup in place as those of an install that has begun, and takes the same look at ports,
+// images and volumes as before a first start. A refusal leaves the folder as it was.
+func (s *Setup) placeFresh(ctx context.Context, t ticket, j *journal.Journal) error {
+	texts, err := s.Dir.Generation(1)
+	if err != nil {
 		return err
 	}
-	if err := s.Dir.SaveState(to.State); err != nil {
+	if err := s.Dir.SaveState(t.To.State); err != nil {
 		return err
 	}
-	if texts[workdir.OverrideFile] != "" {
-		if err := s.Dir.WriteOverride(texts[workdir.OverrideFile]); err != nil {
-			return err
-		}
+	override, err := s.placeOverride(t)
+	if err != nil {
+		return err
 	}
-	_, err := s.Dir.WriteProject(texts)
-	return err
+	if _, err := s.Dir.WriteProject(texts); err != nil {
+		return err
+	}
+	_, err = s.prepare(ctx, InitOptions{Limit: t.Limit, restores: true})
+	if err == nil {
+		return nil
+	}
+	// the journal stays until nothing is left that it tells of
+	return errors.Join(err, s.Dir.ClearInstall(override), j.Close(), s.Dir.ClearGenerations())
+}
+
+// placeOverride puts back the override file of the backup, unless the user has put one there.
+func (s *Setup) placeOverride(t ticket) (placed bool, err error) {
+	m, err := s.manifest(t.Restore)
+	if err != nil {
+		return false, err
+	}
+	if _, has := m.Files[workdir.OverrideFile]; !has {
+		return false, nil
+	}
+	if _, exists, err := s.Dir.Read(workdir.OverrideFile); err != nil || exists {
+		return false, err
+	}
+	text, err := backup.In(s.Dir.File(backups)).Text(m, workdir.OverrideFile)
+	if err != nil {
+		return false, asRefused(err)
+	}
+	return true, s.Dir.WriteOverride(text)
 }
 
 // fillFresh starts the database, loads the dump and lets init do the rest. It may be done again after a crash.
 func (s *Setup) fillFresh(ctx, hard context.Context, engine Engine, t ticket, j *journal.Journal) (result MoveResult, err error) {
 	began := s.Now()
+	const first = "pull what is missing"
+	if !j.Begun(first) {
+		if err := s.placeFresh(ctx, t, j); err != nil {
+			return MoveResult{}, err
+		}
+	}
 	m, err := s.newMove(hard, engine, t)
 	if err != nil {
 		return MoveResult{}, err
@@ -166,7 +189,7 @@ func (s *Setup) fillFresh(ctx, hard context.Context, engine Engine, t ticket, j 
 	m.journal = j
 	end := m.keepLog(opRestore)
 	p := plan.Plan{Operation: opRestore, Steps: []plan.Step{
-		{Name: "pull what is missing", Why: "the images of " + t.To.name(), Do: m.pullAll},
+		{Name: first, Why: "the images of " + t.To.name(), Do: m.pullAll},
 		{Name: "start db", Why: "it takes the data of the backup", Do: func(ctx context.Context) error { return m.start(ctx, "db") }},
 		{Name: "restore the database", Why: "from backup " + t.Restore, Do: func(ctx context.Context) error {
 			if err := m.withDatabase(ctx, func(Database) error { return nil }); err != nil { // it answers
@@ -187,10 +210,10 @@ func (s *Setup) fillFresh(ctx, hard context.Context, engine Engine, t ticket, j 
 		}
 		return MoveResult{}, end(fault.New(code, m.told(err), "go on with: syncmaster-setup resume --dir "+m.dir))
 	}
-	if err := errors.Join(m.closeDatabase(ctx), j.Close()); err != nil {
+	if err := m.closeDatabase(ctx); err != nil {
 		return MoveResult{}, end(err)
 	}
-	installed, err := s.initLocked(ctx, began, InitOptions{Limit: t.Limit})
+	installed, err := s.initLocked(ctx, began, InitOptions{Limit: t.Limit, restores: true}) // with a journal of its own
 	if err != nil {
 		return MoveResult{}, end(err)
 	}

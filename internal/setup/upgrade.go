@@ -30,6 +30,18 @@ type MoveOptions struct {
 	Hard context.Context //nolint:containedctx // the second of two ways to end one call
 }
 
+// confirm asks whether the plan is to be carried out, and refuses where it is not.
+func (o MoveOptions) confirm(p MovePlan) error {
+	if o.Confirm == nil {
+		return nil
+	}
+	yes, err := o.Confirm(p)
+	if err == nil && yes {
+		return nil
+	}
+	return fault.New(fault.Refused, errors.Join(errors.New("not confirmed"), err), "")
+}
+
 // UpgradeOptions are the options of one upgrade.
 type UpgradeOptions struct {
 	MoveOptions
@@ -101,10 +113,8 @@ func (s *Setup) begin(ctx context.Context, began time.Time, engine Engine, o Mov
 	if o.DryRun {
 		return MoveResult{Operation: t.Operation, From: t.From.State.Version, To: t.To.State.Version, Dir: s.Dir.Path(), Plan: &p}, nil
 	}
-	if o.Confirm != nil {
-		if yes, err := o.Confirm(p); err != nil || !yes {
-			return MoveResult{}, fault.New(fault.Refused, errors.Join(errors.New("not confirmed"), err), "")
-		}
+	if err := o.confirm(p); err != nil {
+		return MoveResult{}, err
 	}
 	found, err := s.filesInPlace()
 	if err != nil {

@@ -142,7 +142,11 @@ func (s JournalStore) Write(data []byte) error {
 
 // Remove deletes the journal; none is no error.
 func (s JournalStore) Remove() error {
-	if err := ignoreMissing(os.Remove(s.dir.File(filepath.Join(StateDir, journalFile)))); err != nil {
+	err := ignoreMissing(os.Remove(s.dir.File(filepath.Join(StateDir, journalFile))))
+	if err == nil {
+		err = ignoreMissing(syncFolder(s.dir.File(StateDir))) // after a loss of power, it would be open again
+	}
+	if err != nil {
 		return fmt.Errorf("removing the journal: %w", err)
 	}
 	return nil
@@ -155,6 +159,14 @@ func (d Dir) DropGenerations(after int) error {
 		err = os.RemoveAll(d.GenerationPath(n))
 	}
 	if err != nil {
+		return fmt.Errorf("removing what was laid aside: %w", err)
+	}
+	return nil
+}
+
+// ClearGenerations removes all generations, of an install that has not begun.
+func (d Dir) ClearGenerations() error {
+	if err := os.RemoveAll(d.File(filepath.Join(StateDir, generations))); err != nil {
 		return fmt.Errorf("removing what was laid aside: %w", err)
 	}
 	return nil

@@ -98,7 +98,7 @@ func (d Dir) WriteOverride(text string) error {
 }
 
 // ClearInstall removes the files and the state of an install that has not begun, and its override file where that was
-// written with them. Backups and logs stay.
+// written with them. Generations, backups and logs stay.
 func (d Dir) ClearInstall(override bool) error {
 	names := []string{ComposeFile, EnvFile, AppEnvFile, filepath.Join(StateDir, stateFile)}
 	if override {
@@ -108,7 +108,6 @@ func (d Dir) ClearInstall(override bool) error {
 	for _, name := range names {
 		errs = append(errs, ignoreMissing(os.Remove(d.File(name))))
 	}
-	errs = append(errs, os.RemoveAll(d.File(filepath.Join(StateDir, generations))))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("removing what was written: %w", err)
 	}
