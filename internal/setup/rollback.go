@@ -10,10 +10,12 @@ import (
 
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/config"
+	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/render"
 	"syncmaster-setup/internal/report"
+	"syncmaster-setup/internal/secret"
 	"syncmaster-setup/internal/workdir"
 )
 
@@ -131,13 +133,13 @@ func (u *upgrade) returning(operation string, to stand, o MoveOptions) ticket {
 func (u *upgrade) decideReturn(ctx context.Context, s *Setup, o RollbackOptions, t *ticket, p *MovePlan) error {
 	if u.facts.Revision == t.To.Revision {
 		p.Database = "stays as it is, with everything that was written since"
-		return u.warnUnknown(ctx, s, p)
+		return errors.Join(u.checkOlderKey(), u.warnUnknown(ctx, s, p))
 	}
 	t.Pending = true
 	if u.facts.Revision > t.To.Revision && !t.From.ImageMigrates && u.forecastBack(ctx, s, t.To.Revision) == nil {
 		t.Rewritten = u.forecast.tables()
 		p.Database = fmt.Sprintf("goes back from revision %s to %s, with everything that was written since", u.facts.Revision, t.To.Revision)
-		return u.warnUnknown(ctx, s, p)
+		return errors.Join(u.checkOlderKey(), u.warnUnknown(ctx, s, p))
 	}
 	made, err := u.backupOf(s, *t)
 	if err != nil {
@@ -155,11 +157,25 @@ func (u *upgrade) decideReturn(ctx context.Context, s *Setup, o RollbackOptions,
 	newer := u.newer(ctx, s, made.Created)
 	p.Warnings = append(p.Warnings, fmt.Sprintf("what was written since %s is lost: %s", made.Created.Format(time.RFC3339), newer))
 	s.Report.Report(report.Event{Kind: report.Warning, Text: p.Warnings[len(p.Warnings)-1]})
-	if !o.LoseNewer && !o.DryRun {
+	if !o.LoseNewer {
 		return fault.New(fault.Refused, fmt.Errorf("release %s cannot use the database as it is now, and the backup %s knows nothing of what was written since: %s", u.target, made.Name, newer),
 			"if that may be lost, add --lose-newer-data")
 	}
 	return nil
+}
+
+// checkOlderKey refuses files of before the upgrade whose key does not open what is stored, where the database stays.
+func (u *upgrade) checkOlderKey() error {
+	app, err := envfile.Parse(u.merge.files.AppEnv)
+	if err != nil {
+		return fmt.Errorf("reading %s of before the upgrade: %w", workdir.AppEnvFile, err)
+	}
+	if key, _ := app.Get(fernetSetting); opensAll(secret.NewText(key), u.tokens) {
+		return nil
+	}
+	return fault.New(fault.Refused, errors.New("the encryption key was changed since the upgrade: the one of before does not open the credentials that are stored in the database"),
+		fmt.Sprintf("put the present %s into %s/%s/generations/%04d/%s, then type the same again", fernetSetting,
+			u.dir, workdir.StateDir, u.state.Previous, workdir.AppEnvFile))
 }
 
 // forecastBack reports why the revisions cannot be taken back without loss.
