@@ -67,19 +67,57 @@ func (m *move) quiet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	limit := time.Duration(0) // what the service declares
-	if c.State == "running" {
-		if limit, err = m.drain(ctx); err != nil {
-			return err
+	if c.State != "running" {
+		return m.halt(ctx, "worker", 0)
+	}
+	limit, err := m.drain(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.halt(ctx, "worker", limit); err != nil {
+		return err
+	}
+	return m.noteEnd(ctx)
+}
+
+// noteEnd records what has become of the transfers, now that the worker has stopped.
+func (m *move) noteEnd(ctx context.Context) error {
+	err := m.withDatabase(ctx, func(db Database) error {
+		runs, err := db.Runs(ctx, 0)
+		m.settle(runs, m.options.Queues)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return m.journal.Note(m.ticket)
+}
+
+// settle keeps of the transfers that were to be cut, or were stranded, those that are still held for running, and adds
+// those that the worker had begun in its last moment.
+func (t *ticket) settle(runs []Run, queues []string) {
+	has := func(list []Transfer, id int64) bool {
+		return slices.ContainsFunc(list, func(t Transfer) bool { return t.Run == id })
+	}
+	var cut, stranded []Transfer
+	for _, r := range runs {
+		switch {
+		case has(t.Stranded, r.ID):
+			stranded = append(stranded, r.asTransfer())
+		case has(t.Cut, r.ID), slices.Contains(queues, r.Queue):
+			cut = append(cut, r.asTransfer())
 		}
 	}
-	return m.halt(ctx, "worker", limit)
+	t.Cut, t.Stranded = cut, stranded
 }
+
+func (r Run) asTransfer() Transfer { return Transfer{Run: r.ID, Name: r.Transfer, Started: r.Started} }
 
 // drain lets running transfers end, and returns how long the worker may take to stop: nothing runs any more, or what
 // runs is cut. Only what Celery itself has at work is waited for: the run of a worker that was killed stays STARTED for
 // ever (contract.md, section 3).
 func (m *move) drain(ctx context.Context) (time.Duration, error) {
+	began := m.Now()
 	m.holdQueues(ctx)
 	var working []Transfer
 	look := func(context.Context) error { // an answer takes its time: the limit must not cut the question
@@ -122,7 +160,16 @@ func (m *move) drain(ctx context.Context) (time.Duration, error) {
 	if m.Cut = working; len(working) > 0 {
 		m.Report.Report(report.Event{Kind: report.Warning, Text: "what still runs is cut: " + m.describeRuns(working)})
 	}
-	return cutAfter, m.noteTransfers(ctx)
+	return m.stopLimit(len(working) == 0, m.Now().Sub(began)), m.noteTransfers(ctx)
+}
+
+// stopLimit is how long a worker gets to stop that was waited for. What has begun since the last look at an idle one may
+// take what is left of the time for it, unless the release loses it all the same.
+func (m *move) stopLimit(idle bool, waited time.Duration) time.Duration {
+	if !idle || m.release.DrainBeforeStop() {
+		return cutAfter
+	}
+	return max(cutAfter, m.Drain-waited)
 }
 
 // noteTransfers records which transfers are cut and which no worker knows of.
@@ -145,7 +192,7 @@ func transfersIn(ctx context.Context, db Database) ([]Transfer, error) {
 	runs, err := db.Runs(ctx, 0)
 	var list []Transfer
 	for _, r := range runs {
-		list = append(list, Transfer{Run: r.ID, Name: r.Transfer, Started: r.Started})
+		list = append(list, r.asTransfer())
 	}
 	return list, err
 }
@@ -173,14 +220,20 @@ func (m *move) working(ctx context.Context) ([]Transfer, error) {
 	return list, nil
 }
 
-// activeRuns asks the workers what they have at work; false where none answers.
+// activeRuns asks the workers what they have at work, and what they have taken and not begun, which they will; false
+// where none answers. What is taken is asked for first: it may begin before the second answer, and is in that one then.
 func (m *move) activeRuns(ctx context.Context) (ids []int64, answered bool) {
-	var out bytes.Buffer
-	code, _, err := m.engine.Stream(ctx, m.options.Project, "worker", celery("inspect", "active", "--json"), nil, &out)
-	if err != nil || code != 0 {
-		return nil, false
+	for _, what := range []string{"reserved", "active"} {
+		var out bytes.Buffer
+		code, _, err := m.engine.Stream(ctx, m.options.Project, "worker", celery("inspect", what, "--json"), nil, &out)
+		found, ok := parseActive(out.Bytes())
+		answered = err == nil && code == 0 && ok
+		if answered {
+			ids = append(ids, found...)
+		}
 	}
-	return parseActive(out.Bytes())
+	slices.Sort(ids)
+	return slices.Compact(ids), answered
 }
 
 // parseActive reads what `celery inspect active --json` prints: the tasks of each worker. The id of a run is the task's

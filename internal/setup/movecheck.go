@@ -25,10 +25,19 @@ func (u *upgrade) check(o UpgradeOptions, p *fault.Problems) {
 		p.Add(fmt.Sprintf("the database is at revision %s, release %s ends at %s: its data is newer", u.facts.Revision, u.target, u.target.Head), "choose a newer release with --to")
 	}
 	p.List = append(p.List, u.unreadable...)
+	u.checkBeyondUs(p)
 	u.checkServer(o, p)
 	u.checkKeyAgainst(p)
 	u.checkTargetImages(p)
 	u.checkDisk(o.NoBackup, u.loaded(), p)
+}
+
+// checkBeyondUs refuses while services of the user's own run SyncMaster: they would go on with the release that they are of.
+func (u *upgrade) checkBeyondUs(p *fault.Problems) {
+	for _, service := range beyondUs(u.observed) {
+		p.Add(fmt.Sprintf("the service %s of %s runs SyncMaster, and is neither drained nor replaced here", service, workdir.OverrideFile),
+			fmt.Sprintf("stop it, and start it again afterwards: cd %s && docker compose stop %s; docker compose up -d %s", u.dir, service, service))
+	}
 }
 
 // checkServer refuses another PostgreSQL than the files say, and a dump that cannot be made.

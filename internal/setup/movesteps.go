@@ -12,6 +12,7 @@ import (
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/report"
+	"syncmaster-setup/internal/stack"
 	"syncmaster-setup/internal/workdir"
 )
 
@@ -193,33 +194,45 @@ func (m *move) touch(ctx context.Context) error {
 // mustBeQuiet refuses to change a database that somebody has begun to write to again. Migrations that a killed run has
 // left at work are ended: they begin anew.
 func (m *move) mustBeQuiet(ctx context.Context) error {
-	busy, err := m.alive(ctx, writers...)
+	now, err := m.engine.Observe(ctx, m.options.Project, nil)
 	if err != nil {
 		return err
 	}
-	if len(busy) > 0 {
+	if busy := append(aliveOf(now, writers...), beyondUs(now)...); len(busy) > 0 {
 		return fault.New(fault.Failed, fmt.Errorf("%s was started by somebody else meanwhile", strings.Join(busy, ", ")),
 			"leave the stack alone while this command is at work")
 	}
 	return m.silence(ctx, migrations)
 }
 
-// alive returns those of the services that run.
-func (m *move) alive(ctx context.Context, services ...string) ([]string, error) {
-	now, err := m.engine.Observe(ctx, m.options.Project, nil)
+// aliveOf returns those of the services that run.
+func aliveOf(now stack.Observed, services ...string) []string {
 	return slices.DeleteFunc(slices.Clone(services), func(service string) bool {
 		c, exists := now.Container(service)
 		return !exists || !c.Alive()
-	}), err
+	})
+}
+
+// beyondUs returns the services of the user's own, in the override file, that run an image of SyncMaster: they are not
+// drained, replaced and started here.
+func beyondUs(now stack.Observed) []string {
+	var list []string
+	for _, c := range now.Containers {
+		known := c.Service == migrations || slices.Contains(applicationOrder, c.Service) || slices.Contains(list, c.Service)
+		if ours := strings.HasPrefix(c.Image[strings.LastIndex(c.Image, "/")+1:], "syncmaster-"); ours && !known && c.Alive() {
+			list = append(list, c.Service)
+		}
+	}
+	return list
 }
 
 // silence stops those of the services that run.
 func (m *move) silence(ctx context.Context, services ...string) error {
-	busy, err := m.alive(ctx, services...)
+	now, err := m.engine.Observe(ctx, m.options.Project, nil)
 	if err != nil {
 		return err
 	}
-	return m.stop(ctx, busy, cutAfter)
+	return m.stop(ctx, aliveOf(now, services...), cutAfter)
 }
 
 // undoDatabase brings the database back to where it was. Somebody may have started services since it was changed, and

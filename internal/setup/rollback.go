@@ -102,6 +102,7 @@ func (s *Setup) observeReturn(ctx context.Context, engine Engine, w world, to st
 	if err := engine.Check(ctx, w.dir, files.Compose, files.Env); err != nil {
 		problems.Add("loading the Compose project as it will be: "+err.Error(), "check docker-compose.override.yml in "+w.dir)
 	}
+	u.checkBeyondUs(problems)
 	u.checkTargetImages(problems)
 	u.checkDisk(false, u.besides(dump), problems)
 	return u, problems.Err()
