@@ -45,7 +45,7 @@ type Manifest struct {
 	Revision string            `json:"revision"`         // of the database
 	Server   string            `json:"server"`           // PostgreSQL's major version
 	Database string            `json:"database"`         // system identifier
-	Images   map[string]string `json:"images,omitempty"` // digest or ID by reference
+	Images   map[string]string `json:"images,omitempty"` // IDs by service, for people
 	Files    map[string]File   `json:"files"`
 }
 

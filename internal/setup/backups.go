@@ -141,7 +141,7 @@ func (s *Setup) unreadable(err error) error {
 	return fault.New(fault.Failed, err, "bring its manifest.json from another copy of it, or name another backup: syncmaster-setup backup list --dir "+s.Dir.Path())
 }
 
-// VerifyBackup reads a whole backup, its dump as PostgreSQL's own pg_restore where a database runs here.
+// VerifyBackup reads a whole backup and compares it with its checksums.
 func (s *Setup) VerifyBackup(name string) (backup.Manifest, error) {
 	if _, err := s.manifest(name); err != nil {
 		return backup.Manifest{}, err

@@ -87,7 +87,52 @@ func (u *upgrade) mergeEnv(name, base, ours, theirs string, prefer map[string]en
 			was, u.shown(c.Key, c.Ours, c.HasOurs), u.shown(c.Key, c.Theirs, c.HasTheirs)),
 			fmt.Sprintf("keep yours with --ours %s, or take the release's with --theirs %s", c.Key, c.Key))
 	}
+	if len(result.Conflicts) == 0 {
+		m.changes = append(m.changes, u.brought(translated, result.Text)...)
+	}
 	return result.Text
+}
+
+// brought tells what the target's own file sets, changes and drops beside the translation of what was set.
+func (u *upgrade) brought(before, after string) []release.Change {
+	was, err := envfile.Parse(before)
+	now, afterErr := envfile.Parse(after)
+	if err != nil || afterErr != nil {
+		return nil // it was just written, and is read again where it counts
+	}
+	names := maps.Clone(was.Map())
+	maps.Copy(names, now.Map())
+	delete(names, "VERSION")
+	var list []release.Change
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		old, had := was.Get(name)
+		value, has := now.Get(name)
+		c := release.Change{Kind: release.Changed, Release: u.since(name), From: name, To: name, Value: value, Why: "the release's own value"}
+		switch {
+		case had && has && old == value:
+			continue
+		case !had:
+			c.Kind, c.From = release.Added, ""
+		case !has:
+			c.Kind, c.To, c.Why = release.Dropped, "", "the release has no such line"
+		}
+		if secretSetting(name) {
+			c.Value = ""
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// since returns the first of the releases passed through that knows a setting.
+func (u *upgrade) since(name string) string {
+	through, _ := release.Route(u.release.Version, u.target.Version) // both were looked up
+	for _, r := range through {
+		if _, has := r.Setting(name); has {
+			return r.Version
+		}
+	}
+	return u.target.Version
 }
 
 // translate writes the settings of a file as the target reads them.

@@ -9,6 +9,7 @@ import (
 
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/workdir"
 )
 
@@ -147,5 +148,44 @@ func TestMergeRefusesWhatItCannotRead(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestBrought: the plan tells of each setting that the files will have and do not have now, whoever brings it along.
+func TestBrought(t *testing.T) {
+	for _, from := range release.Known() {
+		for _, to := range release.Known() {
+			if !from.Before(to) {
+				continue
+			}
+			u := movable(t, from.Version, to.Version)
+			if err := u.merged(t, UpgradeOptions{}); err != nil {
+				t.Fatalf("%s to %s: %v", from, to, err)
+			}
+			told := map[string]bool{"VERSION": true}
+			for _, c := range u.merge.changes {
+				if told[c.From+">"+c.To] {
+					t.Errorf("%s to %s: %s %s is told twice", from, to, c.From, c.To)
+				}
+				told[c.From], told[c.To], told[c.From+">"+c.To] = true, true, true
+			}
+			for _, texts := range [][2]string{{u.current().Env, u.merge.files.Env}, {u.current().AppEnv, u.merge.files.AppEnv}} {
+				was, errWas := envfile.Parse(texts[0])
+				now, errNow := envfile.Parse(texts[1])
+				if err := errors.Join(errWas, errNow); err != nil {
+					t.Fatal(err)
+				}
+				for name, value := range now.Map() {
+					if old, had := was.Get(name); (!had || old != value) && !told[name] {
+						t.Errorf("%s to %s: %s becomes %q, which nobody tells", from, to, name, value)
+					}
+				}
+				for name := range was.Map() {
+					if _, has := now.Get(name); !has && !told[name] {
+						t.Errorf("%s to %s: %s is gone, which nobody tells", from, to, name)
+					}
+				}
+			}
+		}
 	}
 }
