@@ -48,8 +48,8 @@ func Render(in Input) (Files, error) {
 }
 
 // Update applies to the env files what differs between two inputs, and renders the Compose file anew. A value that the
-// user has changed since it was written stays, unless asked names it.
-func Update(old Files, before, after Input) (Files, error) {
+// user has changed since it was written stays, unless an option that was asked for now decides it.
+func Update(old Files, before, after Input, asked config.Options) (Files, error) {
 	appBefore, err := appValues(before)
 	if err != nil {
 		return Files{}, err
@@ -63,10 +63,10 @@ func Update(old Files, before, after Input) (Files, error) {
 		return Files{}, err
 	}
 	updated := Files{Compose: fresh.Compose}
-	if updated.Env, err = change(old.Env, composeValues(before), composeValues(after), nil); err != nil {
+	if updated.Env, err = change(old.Env, composeValues(before), composeValues(after), named(asked)); err != nil {
 		return Files{}, fmt.Errorf("changing .env: %w", err)
 	}
-	if updated.AppEnv, err = change(old.AppEnv, appBefore, appAfter, asked(after.Options)); err != nil {
+	if updated.AppEnv, err = change(old.AppEnv, appBefore, appAfter, named(asked)); err != nil {
 		return Files{}, fmt.Errorf("changing .env.docker: %w", err)
 	}
 	return updated, nil
@@ -231,11 +231,21 @@ func set(file *envfile.File, p pair) (*envfile.File, error) {
 	return envfile.Parse(text[:start] + line + "\n" + rest)
 }
 
-// asked returns the settings that the user named one by one.
-func asked(o config.Options) []string {
+// named returns the variables that the user asked for, one by one or by an option that is about them.
+func named(asked config.Options) []string {
 	var names []string
-	for _, s := range o.Set {
+	for _, s := range asked.Set {
 		names = append(names, strings.ToUpper(s.Name))
+	}
+	for name, is := range map[string]bool{
+		"BIND_ADDRESS": asked.Bind != "", "COMPOSE_PROFILES": len(asked.Profiles) > 0, "WORKER_QUEUES": len(asked.Queues) > 0,
+		"IMAGE_PREFIX": asked.Registry != "", "TZ": asked.Timezone != "", "SYNCMASTER__UI__API_BROWSER_URL": asked.PublicURL != "",
+		"SYNCMASTER__SERVER__CORS__ALLOW_ORIGINS": asked.UIURL != "", "SYNCMASTER__AUTH__PROVIDER": asked.Auth != "", uiAuthProvider: asked.Auth != "",
+		"SYNCMASTER__SUPERUSERS": len(asked.Superusers) > 0, "SYNCMASTER__ENTRYPOINT__SUPERUSERS": len(asked.Superusers) > 0,
+	} {
+		if is {
+			names = append(names, name)
+		}
 	}
 	return names
 }

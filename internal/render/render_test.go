@@ -171,7 +171,8 @@ func TestUpdateChangesWhatWasAskedForAndKeepsEdits(t *testing.T) {
 	after.Options.Preset = config.Production // would set debug to false and is not asked by name
 	after.Options.Set = []config.Setting{{Name: "syncmaster__hwm_store__url", Value: secret.NewText("http://horizon:8000")}}
 	after.Ports.Server = 9000
-	updated, err := render.Update(files, before, after)
+	asked := config.Options{Queues: after.Options.Queues, Set: after.Options.Set}
+	updated, err := render.Update(files, before, after, asked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,9 +191,26 @@ func TestUpdateChangesWhatWasAskedForAndKeepsEdits(t *testing.T) {
 	if !strings.Contains(updated.AppEnv, "#SYNCMASTER__HWM_STORE__TYPE=\nSYNCMASTER__HWM_STORE__URL=http://horizon:8000\n") {
 		t.Errorf("the setting is not where it stood commented out:\n%s", updated.AppEnv)
 	}
-	same, err := render.Update(files, before, before)
+	same, err := render.Update(files, before, before, config.Options{})
 	if err != nil || same != files {
 		t.Errorf("an update to the same options changed the files (%v)", err)
+	}
+}
+
+// An option that is asked for by name beats the user's edit of what it decides, whether or not it differs from the one before.
+func TestUpdateSetsWhatWasAskedForByName(t *testing.T) {
+	in := input(t, "0.3.2", config.Options{Bind: "127.0.0.1"})
+	files := must(t, in)
+	files.Env = strings.Replace(files.Env, "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0", 1)
+	files.AppEnv = strings.Replace(files.AppEnv, "TZ=UTC", "TZ=Europe/Rome", 1)
+	for asked, want := range map[string][2]string{"": {"0.0.0.0", "Europe/Rome"}, "127.0.0.1": {"127.0.0.1", "Europe/Rome"}} {
+		updated, err := render.Update(files, in, in, config.Options{Bind: asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{parse(t, updated.Env)["BIND_ADDRESS"], parse(t, updated.AppEnv)["TZ"]}; got != want {
+			t.Errorf("asked for %q: %q, want %q", asked, got, want)
+		}
 	}
 }
 

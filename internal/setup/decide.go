@@ -64,7 +64,7 @@ func (w world) desired(in render.Input) (render.Files, error) {
 	before.Options = before.Options.Defaults(w.release.Version)
 	before.Options.DatabaseURL, before.Options.BrokerURL = w.recorded(databaseURL), w.recorded(brokerURL)
 	before.Ports = portsOf(base.Env)
-	return render.Update(base, before, in)
+	return render.Update(base, before, in, w.asked)
 }
 
 // current returns the texts that an install goes on from: those in the folder, completed from the last generation

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -111,6 +112,7 @@ func (w *world) recall(asked config.Options) error {
 	if w.installed {
 		base = w.state.Options
 		base.Version, base.Project = w.state.Version, w.state.Project
+		base.Bind = w.placedBind()
 		if asked.Preset != "" && asked.Preset != base.Preset { // the new preset decides them again
 			base.Auth, base.Bind = "", ""
 		}
@@ -132,6 +134,16 @@ func (w *world) recall(asked config.Options) error {
 	}
 	w.release = r
 	return nil
+}
+
+// placedBind returns the address that .env publishes server and UI on, which the user may have edited; the recorded one
+// where that is none.
+func (w *world) placedBind() string {
+	value, has := w.value(workdir.EnvFile, "BIND_ADDRESS")
+	if addr, err := netip.ParseAddr(strings.Trim(value, "[]")); has && err == nil {
+		return addr.String()
+	}
+	return w.state.Options.Bind
 }
 
 // look reads the install folder and completes and checks what the user asks for.
