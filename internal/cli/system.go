@@ -25,6 +25,11 @@ func (system) FileBytes(path string) (int64, error) {
 	return info.Size(), nil
 }
 
+func (system) ReadFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return string(text), err
+}
+
 func (system) Getenv(name string) string { return os.Getenv(name) }
 
 // PortFree tries to bind the port. A port that only root may bind counts as free: the engine binds it, not we.

@@ -193,6 +193,7 @@ func toContainer(c container.InspectResponse) stack.Container {
 		out.ConfigHash = c.Config.Labels[api.ConfigHashLabel]
 		out.WorkingDir = c.Config.Labels[api.WorkingDirLabel]
 		out.Image, out.Hostname, out.Command = c.Config.Image, c.Config.Hostname, c.Config.Cmd
+		out.Proxies, out.NoProxy = stack.Proxies(variables(c.Config.Env))
 	}
 	if c.State != nil {
 		out.State = string(c.State.Status)
@@ -208,6 +209,16 @@ func toContainer(c container.InspectResponse) stack.Container {
 		out.Logs = stack.LogFile{Driver: c.HostConfig.LogConfig.Type, MaxSize: c.HostConfig.LogConfig.Config["max-size"], Path: c.LogPath}
 	}
 	return out
+}
+
+// variables returns an environment by its names.
+func variables(env []string) map[string]string {
+	all := make(map[string]string, len(env))
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		all[name] = value
+	}
+	return all
 }
 
 // hostPorts returns the fixed host ports of bindings, sorted.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
+
+	"syncmaster-setup/internal/stack"
 )
 
 // Host is what the engine says about itself and the machine that it runs on.
@@ -23,10 +25,10 @@ type Host struct {
 	Address       string // of the connection: unix://…, npipe://…, tcp://…, ssh://…
 	Local         bool   // reached through a socket or named pipe of this machine
 	Rootless      bool
-	// ProxyVariables are the names of the variables that the docker client's config.json puts into every new
-	// container, sorted. Their values may carry credentials and stay here.
+	// ProxyVariables are the names of the variables by which the docker client's config.json sends every new container
+	// to a proxy, sorted. Their values may carry credentials and stay here.
 	ProxyVariables []string
-	// NoProxy is the value of NO_PROXY among them, empty where there is none.
+	// NoProxy is what they ask directly all the same.
 	NoProxy string
 	// Clock is the time on the engine's machine when it answered, zero where it does not tell.
 	Clock time.Time
@@ -77,12 +79,11 @@ func local(address string) bool {
 }
 
 func (e *Engine) proxies(address string) (names []string, noProxy string) {
+	env := map[string]string{}
 	for name, value := range e.config.ParseProxyConfig(address, nil) {
-		names = append(names, name)
-		if name == "NO_PROXY" && value != nil {
-			noProxy = *value
+		if value != nil {
+			env[name] = *value
 		}
 	}
-	slices.Sort(names)
-	return names, noProxy
+	return stack.Proxies(env)
 }

@@ -99,7 +99,7 @@ func (e *Engine) volumes(ctx context.Context, project string) ([]stack.Volume, e
 	for _, v := range result.Items {
 		owner := v.Labels[api.ProjectLabel]
 		if belongs(project, owner, v.Name) {
-			volumes = append(volumes, stack.Volume{Name: v.Name, Project: owner})
+			volumes = append(volumes, stack.Volume{Name: v.Name, Project: owner, Path: v.Mountpoint})
 		}
 	}
 	slices.SortFunc(volumes, func(a, b stack.Volume) int { return cmp.Compare(a.Name, b.Name) })
@@ -188,6 +188,7 @@ func (e *Engine) ports(ctx context.Context) ([]stack.Port, error) {
 			ports[stack.Port{
 				Address:   p.IP.String(),
 				Number:    p.PublicPort,
+				Inside:    p.PrivatePort,
 				Container: name(c.Names),
 				Project:   c.Labels[api.ProjectLabel],
 			}] = true

@@ -18,8 +18,12 @@ func (r Release) CheckSetting(name, value string) error {
 		return r.explainUnread(name)
 	}
 	if s.Open {
-		if near := nearest.Within(name, r.names(), 2); near != "" {
+		near := nearest.Within(name, r.names(), 2)
+		switch {
+		case near != "":
 			return fmt.Errorf("release %s has no setting %s; did you mean %s?", r, name, near)
+		case s.Refused:
+			return fmt.Errorf("release %s has no setting %s: it is %s, which does not know it", r, name, s.Caveat)
 		}
 		return nil
 	}

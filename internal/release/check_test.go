@@ -31,7 +31,7 @@ func TestCheckSetting(t *testing.T) {
 		{"0.2.5", "SYNCMASTER__DATABASE__URI", "5", "did you mean SYNCMASTER__DATABASE__URL?"},
 		{"0.3.0", cors + "MAX_AGE", "600", ""},
 		{"0.3.0", cors + "ALLOW_ORIGIN", "[]", "did you mean SYNCMASTER__SERVER__CORS__ALLOW_ORIGINS?"},
-		{"0.2.5", server + "SESSION__ANYTHING", "x", ""},
+		{"0.2.5", server + "SESSION__ANYTHING", "x", "which does not know it"},
 		{"0.3.0", server + "SESSION__ANYTHING", "x", "has no setting"},
 		{"0.3.0", "SYNCMASTER__LOGGING__ROOT__LEVEL", "INFO", ""},
 		{"0.3.0", "SYNCMASTER__LOGGING__WHAT", "INFO", "has no setting"},

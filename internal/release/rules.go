@@ -12,8 +12,8 @@ import (
 var bareNames = map[string]string{
 	"LOG_URL_TEMPLATE":                  workerSection + "LOG_URL_TEMPLATE",
 	"CREATE_SPARK_SESSION_FUNCTION":     workerSection + "CREATE_SPARK_SESSION_FUNCTION",
-	"TRANSFER_FETCHING_TIMEOUT_SECONDS": prefix + "SCHEDULER__TRANSFER_FETCHING_TIMEOUT_SECONDS",
-	"MISFIRE_GRACE_TIME_SECONDS":        prefix + "SCHEDULER__MISFIRE_GRACE_TIME_SECONDS",
+	"TRANSFER_FETCHING_TIMEOUT_SECONDS": schedulerSection + "TRANSFER_FETCHING_TIMEOUT_SECONDS",
+	"MISFIRE_GRACE_TIME_SECONDS":        schedulerSection + "MISFIRE_GRACE_TIME_SECONDS",
 }
 
 // rules are what a release changes beyond the names and forms that the table has (contract.md, sections 6 to 8).
@@ -75,7 +75,7 @@ func originOfUI(t *translation, callback string) string {
 
 // loginInUI tells the frontend the way to log in that the server has.
 func loginInUI(t *translation) {
-	const name = prefix + "UI__AUTH_PROVIDER"
+	const name = uiProvider
 	provider, known := t.to.Provider(t.upper())
 	s, _ := t.to.Setting(name)
 	if known && provider.UIValue != "" && provider.UIValue != s.Default && t.spelling(name) == "" && t.complete(Frontend) {

@@ -38,6 +38,7 @@ type Setting struct {
 	Until      string      // last release that reads it; empty: still read
 	RenamedTo  string      // its name after Until; empty where there is none
 	Open       bool        // not in the catalogue: a name in an open section, handed to a library
+	Refused    bool        // Open, and the library does not know the name: the server does not start with it
 	Help       string
 	Caveat     string // what the user should know before setting it; may be empty
 }
@@ -138,7 +139,8 @@ func (r Release) openSetting(name string) (Setting, bool) {
 		if since == "" {
 			since = releases[0].Version
 		}
-		return Setting{Name: name, Type: Any, Components: components(o.readers), Since: since, Until: o.until, Open: true,
+		refused := o.takes != nil && !slices.Contains(o.takes, first)
+		return Setting{Name: name, Type: Any, Components: components(o.readers), Since: since, Until: o.until, Open: true, Refused: refused,
 			Secret: true, Help: "Option of the section " + strings.TrimSuffix(o.prefix, "__"), Caveat: o.caveat}, true
 	}
 	return Setting{}, false

@@ -93,6 +93,9 @@ const (
 	loggingSection = prefix + "LOGGING__"
 	workerSection  = prefix + "WORKER__"
 	hwmSection     = prefix + "HWM_STORE__"
+
+	schedulerSection = prefix + "SCHEDULER__"
+	uiSection        = prefix + "UI__"
 )
 
 // table holds each setting once, in the order in which it is written into a file (releases.json; contract.md, 2).
@@ -176,8 +179,8 @@ var table = concat(
 		setting(prefix+"ENTRYPOINT__SUPERUSERS", CommaText, none, inServer, "Users who become superusers at start").until030(prefix + "SUPERUSERS"),
 		setting(prefix+"SUPERUSERS", List, "[]", inServer, "Users who become superusers at start").from("0.3.0"),
 
-		setting(prefix+"SCHEDULER__TRANSFER_FETCHING_TIMEOUT_SECONDS", Int, "180", inScheduler, "Seconds between looks at the transfers"),
-		setting(prefix+"SCHEDULER__MISFIRE_GRACE_TIME_SECONDS", Int, "300", inScheduler, "Seconds by which a start may be late before it is dropped"),
+		setting(schedulerSection+"TRANSFER_FETCHING_TIMEOUT_SECONDS", Int, "180", inScheduler, "Seconds between looks at the transfers"),
+		setting(schedulerSection+"MISFIRE_GRACE_TIME_SECONDS", Int, "300", inScheduler, "Seconds by which a start may be late before it is dropped"),
 
 		setting(workerObject, Object, none, inWorker, "The worker's section; {} is enough").must().from("0.3.0"),
 		setting(workerSection+"LOG_URL_TEMPLATE", Jinja, "", inWorker, "Address of a run's log, from run and correlation_id"),
@@ -195,7 +198,7 @@ var table = concat(
 
 		setting(apiAddress, Text, "http://localhost:8000", inFrontend, "Address of the server as browsers see it").
 			before(earlier{until: "0.2.3", required: true}, earlier{until: "0.2.4", def: "http://localhost:8000/v1", required: true}),
-		setting(prefix+"UI__AUTH_PROVIDER", Enum, "dummyAuthProvider", inFrontend, "Login form; must fit the server's provider").
+		setting(uiProvider, Enum, "dummyAuthProvider", inFrontend, "Login form; must fit the server's provider").
 			of("dummyAuthProvider", "keycloakAuthProvider").from("0.2.5"),
 
 		setting("PROMETHEUS_MULTIPROC_DIR", Path, none, inServer, "Folder for metrics of several server processes, a tmpfs"),
@@ -209,7 +212,8 @@ const (
 	logging         = prefix + "LOGGING"
 	workerObject    = prefix + "WORKER"
 	providerSetting = authSection + "PROVIDER"
-	apiAddress      = prefix + "UI__API_BROWSER_URL"
+	apiAddress      = uiSection + "API_BROWSER_URL"
+	uiProvider      = uiSection + "AUTH_PROVIDER"
 )
 
 // section is an open part of the settings: names in it that the table lacks are kept and handed to a library.
@@ -218,15 +222,23 @@ type section struct {
 	readers        string
 	since, until   string
 	names          []string // only these and what is below them; nil: any
+	takes          []string // what the library behind it knows; with another name the server does not start; nil: anything
 }
 
 // sections that are open (contract.md, section 2, "How it is read" and trap 7).
 var sections = []section{
-	{prefix: prefix + "DATABASE__", readers: inServer, caveat: "handed to SQLAlchemy by the server alone, which does not start with an option that SQLAlchemy does not know"},
+	{prefix: prefix + "DATABASE__", readers: inServer, caveat: "handed to SQLAlchemy by the server alone",
+		takes: []string{"ASYNC_CREATOR", "CONNECT_ARGS", "CREATOR", "ECHO", "ECHO_POOL", "ENABLE_FROM_LINTING", "EXECUTION_OPTIONS", "FUTURE",
+			"HIDE_PARAMETERS", "IMPLICIT_RETURNING", "INSERTMANYVALUES_PAGE_SIZE", "ISOLATION_LEVEL", "JSON_DESERIALIZER", "JSON_SERIALIZER",
+			"LABEL_LENGTH", "LOGGING_NAME", "MAX_IDENTIFIER_LENGTH", "MAX_OVERFLOW", "MODULE", "PARAMSTYLE", "PLUGINS", "POOL", "POOLCLASS",
+			"POOL_LOGGING_NAME", "POOL_PRE_PING", "POOL_RECYCLE", "POOL_RESET_ON_RETURN", "POOL_SIZE", "POOL_TIMEOUT", "POOL_USE_LIFO",
+			"QUERY_CACHE_SIZE", "SKIP_AUTOCOMMIT_ROLLBACK", "USE_INSERTMANYVALUES"}},
 	{prefix: prefix + "BROKER__", readers: inServices, caveat: "accepted, but without effect in any release: only the URL counts"},
-	{prefix: corsSection, readers: inServer, caveat: "handed to Starlette's CORSMiddleware; the server fails with an option that it does not know"},
-	{prefix: metricsSection, readers: inServer, caveat: "handed to the metrics middleware; the server fails with an option that it does not know"},
-	{prefix: sessionSection, readers: inServer, until: "0.2.5", caveat: "handed to Starlette's SessionMiddleware; the server fails with an option that it does not know"},
+	{prefix: corsSection, readers: inServer, caveat: "handed to Starlette's CORSMiddleware",
+		takes: []string{"ALLOW_ORIGIN_REGEX", "ALLOW_PRIVATE_NETWORK", "MAX_AGE"}},
+	{prefix: metricsSection, readers: inServer, caveat: "handed to the metrics middleware",
+		takes: []string{"ALWAYS_USE_INT_STATUS", "APP_NAME", "BUCKETS", "EXEMPLARS", "GROUP_UNHANDLED_PATHS", "LABELS", "OPTIONAL_METRICS", "PREFIX"}},
+	{prefix: sessionSection, readers: inServer, until: "0.2.5", caveat: "handed to Starlette's SessionMiddleware", takes: []string{}},
 	{prefix: loggingSection, readers: inAll, since: "0.3.0", caveat: "whatever is given replaces the built-in logging as a whole",
 		names: []string{"VERSION", "FORMATTERS", "FILTERS", "HANDLERS", "LOGGERS", "ROOT", "INCREMENTAL", "DISABLE_EXISTING_LOGGERS"}},
 }

@@ -94,7 +94,8 @@ func checks() []check {
 
 		{"names", settings, "the release reads each setting as it looks", checkSettings},
 		{"percent", settings, "Alembic can read the database URL", checkPercent},
-		{"config-file", settings, "no config file hides settings", checkConfigFile},
+		{"config-file", settings, "a config file is read as it looks", checkConfigFile},
+		{"ui", settings, "the UI fits the server", checkUI},
 		{"login", settings, "the dummy login is not public", checkLogin},
 		{"debug", settings, "debug is not public", checkDebug},
 		{"applied", settings, "what runs is what the files ask for", checkApplied},

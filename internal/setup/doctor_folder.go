@@ -1,8 +1,8 @@
 package setup
 
 import (
+	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -72,42 +72,95 @@ func checkEnvironment(v *sight) (Level, string, string) {
 	return Pass, "", ""
 }
 
-// checkSamples names the settings, never their values.
-func checkSamples(v *sight) (Level, string, string) {
-	found := map[string]string{}
+// sample is a setting with a value that everybody knows, and the file that gives it.
+type sample struct{ name, file string }
+
+// samples finds them in the env files, in what the user has added to the services, and in settings files.
+func (v *sight) samples() []sample {
+	var found []sample
+	given := map[string]bool{} // values of the env files, which services may get under another name
+	add := func(name, value, file string) {
+		if one := (sample{strings.ToUpper(name), file}); v.release.IsSampleSecret(name, value) && !slices.Contains(found, one) {
+			found = append(found, one)
+		}
+	}
 	for _, file := range []string{workdir.EnvFile, workdir.AppEnvFile} {
 		parsed, err := envfile.Parse(v.texts[file])
 		if err != nil {
 			continue
 		}
 		for name, value := range parsed.Map() {
-			if v.release.IsSampleSecret(name, value) {
-				found[name] = file
+			given[value] = true
+			add(name, value, file)
+		}
+	}
+	for _, service := range v.serviceNames() {
+		for name, value := range v.environment(release.Component(service)) {
+			if !given[value] {
+				add(name, value, workdir.OverrideFile)
 			}
 		}
 	}
+	for _, f := range v.configs {
+		settings, _ := v.inConfig(f.service)
+		effective := v.effective(f.service)
+		for name, value := range settings {
+			if effective[name] == value {
+				add(name, value, f.source)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b sample) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.file, b.file)) })
+	return found
+}
+
+// checkSamples names the settings, never their values.
+func checkSamples(v *sight) (Level, string, string) {
+	found := v.samples()
 	if len(found) == 0 {
 		return Pass, "", ""
 	}
 	var names []string
-	for name, file := range found {
-		names = append(names, name+" in "+file)
+	for _, one := range found {
+		names = append(names, one.name+" in "+one.file)
 	}
-	slices.Sort(names)
-	return Fail, "everybody knows the value of " + strings.Join(names, ", ") + ": it is in SyncMaster's public samples", v.replaceSecret(names[0])
+	return Fail, "everybody knows the value of " + strings.Join(names, ", ") + ": it is in SyncMaster's public samples", v.replaceSamples(found)
 }
 
-// replaceSecret is how a secret gets another value; those that a server keeps as well must be changed there first.
-func (v *sight) replaceSecret(where string) string {
-	name, _, _ := strings.Cut(where, " ")
-	switch name {
-	case fernetSetting:
-		return "choose a new Fernet key in " + v.setup.Dir.File(workdir.AppEnvFile) + ", type " + v.inFolder("syncmaster-setup init") +
-			", and enter the credentials of every connection again: they cannot be read with another key"
-	case databaseURL, brokerURL, "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "MIGRATIONS_DATABASE_URL":
-		return "change the password in the server, then in .env and .env.docker, then: " + v.inFolder("syncmaster-setup init")
+// replaceSamples is how they get other values. Those that a server keeps as well are changed there first; those that only
+// SyncMaster knows are generated, all at once.
+func (v *sight) replaceSamples(found []sample) string {
+	var exports, sets, advice []string
+	for _, one := range found {
+		again := v.inFolder("syncmaster-setup init")
+		set := v.inFolder("syncmaster-setup init --set " + one.name)
+		switch {
+		case one.file != workdir.EnvFile && one.file != workdir.AppEnvFile:
+			advice = append(advice, "choose another value for "+one.name+" in "+one.file+", then: "+again)
+		case one.name == fernetSetting:
+			advice = append(advice, "choose a new Fernet key in "+v.setup.Dir.File(workdir.AppEnvFile)+", type "+again+
+				", and enter the credentials of every connection again: they cannot be read with another key")
+		case slices.Contains([]string{databaseURL, brokerURL, "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "MIGRATIONS_DATABASE_URL"}, one.name):
+			if change := "change the password in the server, then in .env and .env.docker, then: " + again; !slices.Contains(advice, change) {
+				advice = append(advice, change)
+			}
+		case strings.HasSuffix(one.name, "__KEYCLOAK__CLIENT_SECRET"):
+			advice = append(advice, "let Keycloak make a new secret for the client and put it into the environment as "+one.name+", then: "+set)
+		case strings.HasSuffix(one.name, "__HWM_STORE__PASSWORD"):
+			advice = append(advice, "change the password in Horizon and put it into the environment as "+one.name+", then: "+set)
+		default:
+			exports = append(exports, one.name+`="$(head -c 32 /dev/urandom | base64)"`)
+			sets = append(sets, "--set "+one.name)
+		}
 	}
-	return "export " + name + `="$(head -c 32 /dev/urandom | base64)" && ` + v.inFolder("syncmaster-setup init --set "+name)
+	if len(sets) > 0 {
+		generate := "export " + strings.Join(exports, " ") + " && " + v.inFolder("syncmaster-setup init "+strings.Join(sets, " "))
+		advice = append([]string{generate}, advice...)
+	}
+	if rest := advice[1:]; len(rest) > 0 {
+		return advice[0] + "    (and: " + strings.Join(rest, "; ") + ")"
+	}
+	return advice[0]
 }
 
 func checkStoredKey(v *sight) (Level, string, string) {
@@ -135,48 +188,6 @@ func (v *sight) rightKey() string {
 	return fmt.Sprintf("the key in %s opens them: copy its line %s into %s, then: %s", v.goodKey, fernetSetting, file, v.inFolder("syncmaster-setup init"))
 }
 
-// effective are the settings that the services get: those of .env.docker, and what the user's override adds.
-func (v *sight) effective() map[string]string {
-	all := map[string]string{}
-	for name, value := range v.settings {
-		all[name] = value
-	}
-	if v.project == nil {
-		return all
-	}
-	for _, service := range []string{"server", "scheduler", "worker"} {
-		for name, value := range v.project.Services[service].Environment {
-			if value != nil {
-				all[name] = *value
-			}
-		}
-	}
-	return all
-}
-
-func checkSettings(v *sight) (Level, string, string) {
-	var running []release.Component
-	for _, name := range v.options.Services() {
-		running = append(running, release.Component(name))
-	}
-	traps := slices.DeleteFunc(v.release.Traps(v.effective(), running), func(t release.Trap) bool { return t.Name == uiAddress })
-	if len(traps) == 0 {
-		return Pass, "", ""
-	}
-	level := Warn
-	var lines []string
-	for _, t := range traps {
-		if t.Fatal {
-			level = Fail
-		}
-		lines = append(lines, t.What)
-	}
-	return level, strings.Join(lines, "\n"), "correct " + v.setup.Dir.File(workdir.AppEnvFile) + " (or the override file), then: " + v.inFolder("syncmaster-setup init")
-}
-
-// uiAddress is what the frontend needs: .env and the Compose file give it.
-const uiAddress = "SYNCMASTER__UI__API_BROWSER_URL"
-
 func checkPercent(v *sight) (Level, string, string) {
 	url := v.settings[databaseURL]
 	if !strings.Contains(url, "%") {
@@ -188,52 +199,6 @@ func checkPercent(v *sight) (Level, string, string) {
 	}
 	return Warn, databaseURL + " holds a percent sign, which Alembic cannot read: the release's own migrations fail",
 		"choose a password without characters that need encoding, or set MIGRATIONS_DATABASE_URL in .env with each % doubled"
-}
-
-// checkConfigFile warns of a second place for settings, with the trap of the documented keys in lower case.
-func checkConfigFile(v *sight) (Level, string, string) {
-	_, reads := v.release.Setting("SYNCMASTER_CONFIG_FILE")
-	if !reads || v.project == nil {
-		return Pass, "", ""
-	}
-	for name, service := range v.project.Services {
-		for _, mount := range service.Volumes {
-			if strings.HasSuffix(mount.Target, "config.yml") {
-				return Warn, fmt.Sprintf("%s reads %s: .env.docker wins over it key by key, and scheduler keys in lower case in it are ignored", name, mount.Target),
-					"keep all settings in " + workdir.AppEnvFile
-			}
-		}
-	}
-	return Pass, "", ""
-}
-
-// public reports whether others than this machine reach server and UI.
-func (v *sight) public() bool {
-	addr, err := netip.ParseAddr(v.options.Bind)
-	return err != nil || !addr.IsLoopback()
-}
-
-func checkLogin(v *sight) (Level, string, string) {
-	provider, known := v.effective()["SYNCMASTER__AUTH__PROVIDER"]
-	if (known && !strings.HasSuffix(provider, ".DummyAuthProvider")) || !slices.Contains(v.options.Services(), "server") {
-		return Pass, "", ""
-	}
-	if v.public() {
-		return Fail, "the dummy login accepts any name with any password, and the server is published on " + v.options.Bind,
-			v.inFolder("syncmaster-setup init --bind 127.0.0.1") + "    (or choose --auth keycloak)"
-	}
-	return Pass, "the dummy login accepts any password; only this machine reaches it", ""
-}
-
-func checkDebug(v *sight) (Level, string, string) {
-	on := strings.ToLower(v.effective()["SYNCMASTER__SERVER__DEBUG"])
-	if !slices.Contains([]string{"true", "1", "yes", "on", "t", "y"}, on) {
-		return Pass, "", ""
-	}
-	if v.public() {
-		return Warn, "the server tells error details to everybody who reaches it", v.inFolder("syncmaster-setup init --set SYNCMASTER__SERVER__DEBUG=false")
-	}
-	return Pass, "debug is on; only this machine reaches the server", ""
 }
 
 func checkApplied(v *sight) (Level, string, string) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/release"
+	"syncmaster-setup/internal/stack"
 )
 
 const (
@@ -52,11 +54,13 @@ func checkPorts(v *sight) (Level, string, string) {
 func checkDisk(v *sight) (Level, string, string) {
 	level, next := Pass, ""
 	var lines []string
+	told := map[string]bool{} // one disk holds all, as a rule: what the first path has free is not told again
 	for _, d := range []struct{ kind, path string }{{"images", v.host.RootDir}, {"folder", v.dir}} {
 		free, known := v.disk[d.kind]
 		if !known {
 			continue
 		}
+		told[size(free)] = true
 		line := fmt.Sprintf("%s has %s free", d.path, size(free))
 		switch {
 		case free < spaceForData:
@@ -65,6 +69,18 @@ func checkDisk(v *sight) (Level, string, string) {
 		case free < roomToWork && level == Pass:
 			level, next = Warn, "free some space: docker image prune"
 			line += fmt.Sprintf("; an upgrade wants about %s", size(roomToWork))
+		}
+		lines = append(lines, line)
+	}
+	for _, d := range v.dataDisks {
+		if told[size(d.free)] {
+			continue
+		}
+		told[size(d.free)] = true
+		line := fmt.Sprintf("%s has %s free", d.path, size(d.free))
+		if d.free < spaceForData {
+			level, next = Fail, "make space on the disk of "+d.path+": a database or broker that meets a full disk stops"
+			line += fmt.Sprintf(", at least %s are needed for the data of %s", size(spaceForData), d.service)
 		}
 		lines = append(lines, line)
 	}
@@ -98,15 +114,44 @@ func checkClock(v *sight) (Level, string, string) {
 	return Pass, "", ""
 }
 
-func checkProxy(v *sight) (Level, string, string) {
-	switch {
-	case v.engine == nil:
-		return v.noEngine()
-	case len(v.host.ProxyVariables) == 0 || strings.Contains(v.host.NoProxy, "localhost"):
-		return Pass, "", ""
+// inside are the hosts that containers ask on the network of the project, and themselves.
+func (w world) inside() []string {
+	return append(append([]string{"localhost"}, w.options.Infrastructure()...), "server")
+}
+
+// byProxy says which of them are asked through a proxy.
+func (w world) byProxy(names []string, noProxy string) []string {
+	if len(names) == 0 {
+		return nil
 	}
-	return Warn, fmt.Sprintf("the docker client puts %s into every container: health checks and Spark ask the proxy for the other containers", strings.Join(v.host.ProxyVariables, ", ")),
-		"add localhost,127.0.0.1,db,rabbitmq,server to noProxy in the client's config.json, then: " + v.inFolder("docker compose up -d --force-recreate")
+	return stack.Proxied(noProxy, w.inside())
+}
+
+// checkProxy looks at what the docker client puts into new containers, at what the files add, and at the containers that
+// were made before either was mended.
+func checkProxy(v *sight) (Level, string, string) {
+	if v.engine == nil {
+		return v.noEngine()
+	}
+	const exceptions = "localhost,127.0.0.1,db,rabbitmq,server"
+	recreate := v.inFolder("docker compose up -d --force-recreate")
+	if asked := v.byProxy(v.host.ProxyVariables, v.host.NoProxy); len(asked) > 0 {
+		return Warn, fmt.Sprintf("the docker client puts %s into every container: health checks and Spark ask the proxy for %s", strings.Join(v.host.ProxyVariables, ", "), strings.Join(asked, ", ")),
+			"add " + exceptions + " to noProxy in the client's config.json, then: " + recreate
+	}
+	for _, service := range v.options.Services() {
+		names, noProxy := stack.Proxies(v.environment(release.Component(service)))
+		if asked := v.byProxy(names, noProxy); len(asked) > 0 {
+			return Warn, fmt.Sprintf("%s gets %s from the files: it asks the proxy for %s", service, strings.Join(names, ", "), strings.Join(asked, ", ")),
+				"write NO_PROXY=" + exceptions + " beside it into " + v.fileOf(names[0], v.environment(release.Component(service))) + ", then: " + v.inFolder("syncmaster-setup init")
+		}
+	}
+	for _, c := range v.observed.Containers {
+		if asked := v.byProxy(c.Proxies, c.NoProxy); len(asked) > 0 && slices.Contains(v.options.Services(), c.Service) {
+			return Warn, fmt.Sprintf("the container of %s was made with %s: it asks the proxy for %s", c.Service, strings.Join(c.Proxies, ", "), strings.Join(asked, ", ")), recreate
+		}
+	}
+	return Pass, "", ""
 }
 
 // checkLogs looks for files that grow without end. Docker's default has no limit, which alone is no fault yet.
@@ -114,14 +159,18 @@ func checkLogs(v *sight) (Level, string, string) {
 	if v.engine == nil {
 		return v.noEngine()
 	}
-	var large, unbounded []string
+	var large, unbounded, unknown []string
 	for _, c := range v.observed.Containers {
 		if c.Logs.Driver != "json-file" || c.Logs.MaxSize != "" {
 			continue
 		}
-		unbounded = append(unbounded, c.Service)
-		if bytes := v.logBytes[c.Service]; bytes > muchLog {
+		switch bytes, known := v.logBytes[c.Service]; {
+		case bytes > muchLog:
 			large = append(large, fmt.Sprintf("%s has written %s", c.Service, size(uint64(bytes))))
+		case known || c.Logs.Path == "": // nothing was written yet
+			unbounded = append(unbounded, c.Service)
+		default:
+			unknown = append(unknown, c.Service)
 		}
 	}
 	const next = `set a limit in /etc/docker/daemon.json: {"log-opts": {"max-size": "50m", "max-file": "3"}} and restart the engine, ` +
@@ -129,6 +178,8 @@ func checkLogs(v *sight) (Level, string, string) {
 	switch {
 	case len(large) > 0:
 		return Warn, strings.Join(large, ", ") + ", and nothing limits its log", next + v.inFolder("docker compose up -d --force-recreate")
+	case len(unknown) > 0:
+		return Missing, "nothing limits the logs of " + strings.Join(unknown, ", ") + ", and how large they are only root can see on the engine's machine", ""
 	case len(unbounded) > 0:
 		return Pass, "without a limit so far, and small: " + strings.Join(unbounded, ", "), ""
 	}

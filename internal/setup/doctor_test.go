@@ -16,6 +16,8 @@ import (
 // sampleKey is printed in SyncMaster's public samples.
 const sampleKey = "UBgPTioFrtH2unlC4XFDiGf5sYfzbdSf_VgiUSaQc94="
 
+const uiAddress = "SYNCMASTER__UI__API_BROWSER_URL"
+
 // wellSight is an install with which doctor is content.
 func wellSight(t *testing.T) *sight {
 	t.Helper()
@@ -68,6 +70,20 @@ func TestChecks(t *testing.T) {
 		{"memory", Warn, "run well from", func(v *sight) { v.host.Memory = 2 << 30 }},
 		{"clock", Warn, "differs from this one by 1h", func(v *sight) { v.host.Clock = v.at.Add(time.Hour) }},
 		{"proxy", Warn, "HTTP_PROXY", func(v *sight) { v.host.ProxyVariables = []string{"HTTP_PROXY"} }},
+		{"proxy", Warn, "for db, rabbitmq, server", func(v *sight) {
+			v.host.ProxyVariables, v.host.NoProxy = []string{"HTTP_PROXY"}, "localhost"
+		}},
+		{"proxy", Warn, "server gets https_proxy from the files", func(v *sight) { v.settings["https_proxy"] = "http://proxy" }},
+		{"proxy", Warn, "the container of worker was made with HTTP_PROXY", func(v *sight) { container(v, "worker").Proxies = []string{"HTTP_PROXY"} }},
+		{"disk", Fail, "/data has 512.0 MiB free", func(v *sight) { v.dataDisks = []dataDisk{{"db", "/data", 512 << 20}} }},
+		{"disk", Pass, "/data has 2.0 GiB free", func(v *sight) { v.dataDisks = []dataDisk{{"db", "/data", 2 << 30}} }},
+		{"logs", Missing, "logs of server", func(v *sight) {
+			container(v, "server").Logs = stack.LogFile{Driver: "json-file", Path: "/var/lib/docker/containers/1/1-json.log"}
+		}},
+		{"logs", Pass, "without a limit so far, and small: server", func(v *sight) {
+			container(v, "server").Logs = stack.LogFile{Driver: "json-file", Path: "/var/lib/docker/containers/1/1-json.log"}
+			v.logBytes = map[string]int64{"server": 5}
+		}},
 		{"logs", Warn, "server has written", func(v *sight) {
 			container(v, "server").Logs = stack.LogFile{Driver: "json-file"}
 			v.logBytes = map[string]int64{"server": 2 << 30}
@@ -88,15 +104,24 @@ func TestChecks(t *testing.T) {
 		{"names", Warn, "next to nothing", func(v *sight) { v.settings["SYNCMASTER__LOGGING__PRESET"] = "json" }},
 		{"names", Fail, "SYNCMASTER__WORKER is missing", func(v *sight) { delete(v.settings, "SYNCMASTER__WORKER") }},
 		{"percent", Warn, "percent", func(v *sight) { v.settings[databaseURL] += "?x=%41" }},
-		{"config-file", Warn, "/app/config.yml", func(v *sight) {
-			server := types.ServiceConfig{Name: "server"}
-			server.Volumes = []types.ServiceVolumeConfig{{Target: "/app/config.yml"}}
-			v.project.Services["server"] = server
+		{"config-file", Warn, "a folder", func(v *sight) {
+			v.configs = []configFile{{service: "server", path: "/app/config.yml", source: "/srv/sm/mine.yml", problem: "it is a folder"}}
 		}},
-		{"login", Fail, "0.0.0.0", func(v *sight) { v.options.Bind = "0.0.0.0" }},
+		{"config-file", Fail, "line 2; worker does not start", func(v *sight) {
+			v.configs = []configFile{{service: "worker", path: "/app/config.yml", text: "a: 1\n\tb"}}
+		}},
+		{"ui", Fail, "not \"http://localhost:8000/v1\"", func(v *sight) { v.texts[workdir.EnvFile] = uiAddress + "=http://localhost:8000/v1\n" }},
+		{"ui", Warn, "browsers refuse", func(v *sight) {
+			v.texts[workdir.EnvFile] = "UI_PORT=3000\n" + uiAddress + "=http://localhost:8000\n"
+			values, _ := v.release.CORS("http://elsewhere")
+			for _, value := range values {
+				v.settings[value.Name] = value.Value
+			}
+		}},
+		{"login", Fail, "0.0.0.0", func(v *sight) { v.project, v.options.Bind = nil, "0.0.0.0" }},
 		{"debug", Warn, "error details", func(v *sight) {
-			v.options.Bind = "0.0.0.0"
-			v.settings["SYNCMASTER__SERVER__DEBUG"] = "True"
+			v.project, v.options.Bind = nil, "0.0.0.0"
+			v.settings["syncmaster__server__debug"] = "True"
 		}},
 		{"applied", Warn, "scheduler", func(v *sight) { v.hashes["scheduler"] = "other" }},
 		{"database", Fail, "refused", func(v *sight) { v.database.err = errors.New("refused") }},

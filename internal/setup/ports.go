@@ -199,6 +199,8 @@ type System interface {
 	Getenv(name string) string
 	// FileBytes returns the size of a file.
 	FileBytes(path string) (int64, error)
+	// ReadFile returns the text of a file; of a folder it is syscall.EISDIR.
+	ReadFile(path string) (string, error)
 }
 
 // Setup runs the use cases on one install folder.

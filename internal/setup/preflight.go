@@ -147,7 +147,7 @@ func (w world) warnings() []string {
 		list = append(list, fmt.Sprintf("the environment sets %s, which beats .env when you type docker compose: unset it",
 			strings.Join(w.shadowed, ", ")))
 	}
-	if len(w.host.ProxyVariables) > 0 && !strings.Contains(w.host.NoProxy, "localhost") {
+	if len(w.byProxy(w.host.ProxyVariables, w.host.NoProxy)) > 0 {
 		list = append(list, fmt.Sprintf("the docker client puts %s into every container: add localhost,127.0.0.1,db,rabbitmq,server to noProxy in its config.json, or health checks ask the proxy",
 			strings.Join(w.host.ProxyVariables, ", ")))
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/secret"
 	"syncmaster-setup/internal/stack"
@@ -22,7 +24,10 @@ type thorough struct {
 	looseErr error
 	logBytes map[string]int64 // by service, where the file can be seen
 	held     []string         // ports of this install that others hold
-	goodKey  string           // generation whose key opens the stored credentials, where the present one does not
+	configs  []configFile     // that services read
+
+	dataDisks []dataDisk // where database and broker keep their data
+	goodKey   string     // generation whose key opens the stored credentials, where the present one does not
 }
 
 func (v *sight) lookThoroughly(ctx context.Context) {
@@ -33,6 +38,7 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 	}
 	v.writable = v.setup.Dir.Writable()
 	v.findKey()
+	v.readConfigs()
 	if v.engine == nil {
 		return
 	}
@@ -46,6 +52,7 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 			v.disk["images"] = free
 		}
 		v.measureLogs()
+		v.measureData()
 	}
 	v.findHolders()
 }
@@ -59,6 +66,35 @@ func (v *sight) measureLogs() {
 		}
 		if size, err := v.setup.System.FileBytes(c.Logs.Path); err == nil {
 			v.logBytes[c.Service] += size
+		}
+	}
+}
+
+// dataDisk is the free space where a service keeps its data.
+type dataDisk struct {
+	service, path string
+	free          uint64
+}
+
+// measureData looks at the disks of the volumes and of the host's folders that database and broker write to. Where the
+// engine keeps its volumes only root may look.
+func (v *sight) measureData() {
+	if v.project == nil {
+		return
+	}
+	for _, service := range v.options.Infrastructure() {
+		for _, mount := range v.project.Services[service].Volumes {
+			path := mount.Source
+			if mount.Type == types.VolumeTypeVolume {
+				at := slices.IndexFunc(v.observed.Volumes, func(o stack.Volume) bool { return o.Name == v.project.Volumes[mount.Source].Name })
+				if at < 0 {
+					continue
+				}
+				path = v.observed.Volumes[at].Path
+			}
+			if free, err := v.setup.System.FreeBytes(path); err == nil {
+				v.dataDisks = append(v.dataDisks, dataDisk{service, path, free})
+			}
 		}
 	}
 }

@@ -36,6 +36,8 @@ type Container struct {
 	Image    string   // reference that it was made from
 	Hostname string   // its own name
 	Command  []string // arguments of its entrypoint
+	Proxies  []string // names of its variables that send it to a proxy
+	NoProxy  string   // what it asks directly all the same
 	Logs     LogFile
 }
 
@@ -55,6 +57,7 @@ type Peer struct {
 type Volume struct {
 	Name    string
 	Project string // label com.docker.compose.project, empty where it was not made by Compose
+	Path    string // of its data, on the engine's machine
 }
 
 // Image is an image that the engine holds.
@@ -70,6 +73,7 @@ type Image struct {
 type Port struct {
 	Address   string // host address, "0.0.0.0" or "::" for all
 	Number    uint16
+	Inside    uint16 // the container's own
 	Container string
 	Project   string // Compose project of the container, empty for none
 }
