@@ -59,7 +59,10 @@ func (w world) desired(in render.Input) (render.Files, error) {
 		return w.switched(base, in)
 	}
 	before := in
-	before.Options = w.state.Options
+	before.Options = w.edited(w.state.Options)
+	if profiles := w.profiles(); len(profiles) > 0 {
+		before.Options.Profiles = profiles
+	}
 	before.Options.Version, before.Options.Project = w.state.Version, w.state.Project
 	before.Options = before.Options.Defaults(w.release.Version)
 	before.Options.DatabaseURL, before.Options.BrokerURL = w.recorded(databaseURL), w.recorded(brokerURL)

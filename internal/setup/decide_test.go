@@ -9,6 +9,7 @@ import (
 
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/render"
 	"syncmaster-setup/internal/secret"
 	"syncmaster-setup/internal/stack"
 	"syncmaster-setup/internal/workdir"
@@ -186,6 +187,46 @@ func TestAnExistingSecretIsKept(t *testing.T) {
 	}
 	if !d.writes || !strings.Contains(d.files.Env, "SERVER_PORT=9000\n") || !strings.Contains(d.files.Env, "WORKER_QUEUES=1-etl\n") {
 		t.Errorf("the options were not applied:\n%s", d.files.Env)
+	}
+}
+
+// TestEditedServices goes by the queues and services that the user has written into .env, unless others are asked for.
+func TestEditedServices(t *testing.T) {
+	const profiles, ofFile = "COMPOSE_PROFILES=", "COMPOSE_PROFILES=server,scheduler,worker,frontend\n"
+	for name, tc := range map[string]struct {
+		queues, profiles           string // that the user writes
+		asked                      config.Options
+		wantQueues, wantProfiles   string // in .env after that
+		wantServices, wantRecorded string
+	}{
+		"another queue":   {"1-right", "server,scheduler,worker,frontend", config.Options{}, "1-right", "server,scheduler,worker,frontend", "server,scheduler,worker,frontend", "all"},
+		"no worker":       {"1-etl", "server,scheduler", config.Options{}, "1-etl", "server,scheduler", "server,scheduler", "server,scheduler"},
+		"one of his own":  {"1-etl", "server,scheduler,worker,frontend,mine", config.Options{}, "1-etl", "server,scheduler,worker,frontend,mine", "server,scheduler,worker,frontend", "all"},
+		"asked otherwise": {"1-right", "server,scheduler", config.Options{Queues: []string{"2-new"}, Profiles: []string{"server", "worker"}}, "2-new", "server,worker", "server,worker", "server,worker"},
+		"nothing":         {"1-etl", "", config.Options{}, "1-etl", "", "server,scheduler,worker,frontend", "all"},
+	} {
+		w := installed(t, config.Options{Queues: []string{"1-etl"}})
+		d, err := w.decide(random(), w.preflight())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.state.Options = w.options
+		w.last = textsOf(d.files)
+		env := strings.Replace(d.files.Env, "WORKER_QUEUES=1-etl\n", "WORKER_QUEUES="+tc.queues+"\n", 1)
+		w.texts = textsOf(render.Files{Compose: d.files.Compose, Env: strings.Replace(env, ofFile, profiles+tc.profiles+"\n", 1), AppEnv: d.files.AppEnv})
+		if err := w.recall(tc.asked); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = w.decide(random(), w.preflight()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(d.files.Env, "WORKER_QUEUES="+tc.wantQueues+"\n") || !strings.Contains(d.files.Env, profiles+tc.wantProfiles+"\n") {
+			t.Errorf("%s:\n%s", name, d.files.Env)
+		}
+		services, recorded := strings.Join(w.options.Services(), ","), strings.Join(w.options.Profiles, ",")
+		if got := strings.Join(w.options.Queues, ","); got != tc.wantQueues || services != tc.wantServices || recorded != tc.wantRecorded {
+			t.Errorf("%s: queues %s, services %s, profiles %s", name, got, services, recorded)
+		}
 	}
 }
 

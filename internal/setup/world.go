@@ -121,7 +121,7 @@ func (w *world) recall(asked config.Options) error {
 		}
 	}
 	w.asked = asked
-	w.options = base.Merge(asked).Defaults(release.Newest().Version)
+	w.options = w.edited(base).Merge(asked).Defaults(release.Newest().Version)
 	if w.options.ExternalDatabase && w.options.DatabaseURL.Empty() {
 		w.options.DatabaseURL = w.recorded(databaseURL)
 	}
@@ -329,17 +329,43 @@ func (w world) value(file, name string) (string, bool) {
 	return "", false
 }
 
-// readServices adds the services and queues that .env names to those of the options: the user may have edited it.
+// readServices adds the services and queues that .env names to those that are recorded: the user may have edited it, and
+// what runs may be of either.
 func (w *world) readServices() {
-	list := func(name string) ([]string, bool) {
-		value, has := w.value(workdir.EnvFile, name)
-		return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }), has
-	}
-	if queues, has := list("WORKER_QUEUES"); has {
+	if queues, has := w.list("WORKER_QUEUES"); has {
 		w.options.Queues = queues
 	}
-	profiles, _ := list("COMPOSE_PROFILES")
-	w.options.Profiles = append(slices.Clone(w.options.Profiles), profiles...)
+	profiles, _ := w.list("COMPOSE_PROFILES")
+	w.options.Profiles = slices.Concat(w.options.Profiles, w.state.Options.Profiles, profiles)
+}
+
+// edited returns recorded options with the queues and services that .env names, which its user may edit. A profile of the
+// user's own is Compose's matter alone, and where there is none of ours those that are recorded stay.
+func (w world) edited(recorded config.Options) config.Options {
+	if !w.installed {
+		return recorded
+	}
+	profiles := w.profiles()
+	written := recorded.Defaults("").Services() // a profile without a service of its own, like the worker without a queue, is not written
+	if len(profiles) > 0 && !slices.Equal(profiles, written) {
+		recorded.Profiles = profiles
+	}
+	if queues, has := w.list("WORKER_QUEUES"); has {
+		recorded.Queues = queues
+	}
+	return recorded
+}
+
+// profiles returns those of ours that .env names.
+func (w world) profiles() []string {
+	list, _ := w.list("COMPOSE_PROFILES")
+	return slices.DeleteFunc(list, func(name string) bool { return !slices.Contains(config.Profiles, name) })
+}
+
+// list returns what a variable of .env enumerates.
+func (w world) list(name string) ([]string, bool) {
+	value, has := w.value(workdir.EnvFile, name)
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }), has
 }
 
 // filesOf returns the texts in the folder as render knows them.
