@@ -36,7 +36,7 @@ func (e *Engine) Inspect(ctx context.Context, project, service string) (stack.Co
 	if err != nil {
 		return stack.Container{}, err
 	}
-	return toContainer(inspected), nil
+	return e.seen(ctx, inspected), nil
 }
 
 // Logs returns the last lines that a container wrote to both of its streams.
@@ -179,6 +179,31 @@ func healthCommand(test, shell []string) []string {
 		return append(slices.Clone(shell), test[1])
 	}
 	return nil
+}
+
+// longestPause is more than the engine waits before it restarts a container again.
+const longestPause = 2 * time.Minute
+
+// seen is what is known of a container. Its inspection tells why it ended only until it is started again: after that the
+// engine's events do, of which it keeps the last few hundred.
+func (e *Engine) seen(ctx context.Context, inspected container.InspectResponse) stack.Container {
+	c := toContainer(inspected)
+	if c.State != "running" || c.Restarts == 0 {
+		return c
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the stream
+	events := e.api.Events(ctx, client.EventsListOptions{
+		Since:   c.StartedAt.Add(-longestPause).Format(time.RFC3339Nano),
+		Until:   c.StartedAt.Format(time.RFC3339Nano),
+		Filters: make(client.Filters).Add("container", c.ID).Add("event", "oom"),
+	})
+	select {
+	case <-events.Messages:
+		c.RestartedForMemory = true
+	case <-events.Err: // as a rule the end of the list
+	}
+	return c
 }
 
 func toContainer(c container.InspectResponse) stack.Container {

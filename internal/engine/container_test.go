@@ -191,6 +191,31 @@ services:
 	}
 }
 
+// TestMemoryOfRestarts: while a container runs again, the engine's events alone tell why it had to.
+func TestMemoryOfRestarts(t *testing.T) {
+	t.Parallel()
+	e := connect(t)
+	p := project(t, e, `
+services:
+  eats: {image: "`+testImage+`", command: [eat, "1500"], restart: unless-stopped, mem_limit: 16m, memswap_limit: 16m}
+  exits: {image: "`+testImage+`", command: [exit, "6", "1500"], restart: unless-stopped}
+`)
+	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
+	must(t, e.Start(t.Context(), p))
+	for service, memory := range map[string]bool{"eats": true, "exits": false} {
+		must(t, probe.Wait(t.Context(), probe.Options{What: service, Limit: 30 * time.Second}, func(ctx context.Context) error {
+			c, err := e.Inspect(ctx, p.Name, service)
+			if err != nil {
+				return probe.Fatal(err)
+			}
+			if c.State != "running" || c.Restarts < 2 || c.RestartedForMemory != memory {
+				return fmt.Errorf("%s is %s after %d restarts, for memory: %v", service, c.State, c.Restarts, c.RestartedForMemory)
+			}
+			return nil
+		}))
+	}
+}
+
 func judge(c stack.Container) stack.Verdict {
 	return stack.Judge(stack.Seen{Service: c.Service, Container: &c, Now: time.Now(), Watched: true})
 }

@@ -53,7 +53,7 @@ func (e *Engine) containers(ctx context.Context, project string) ([]stack.Contai
 			if err != nil {
 				return daemonError(err, "inspecting the container of service %s", summary.Labels[api.ServiceLabel])
 			}
-			c := toContainer(inspected.Container)
+			c := e.seen(groupCtx, inspected.Container)
 			found[i] = &c
 			return nil
 		})

@@ -28,10 +28,12 @@ type Container struct {
 	State      string // created, running, paused, restarting, exited, dead
 	Health     string // starting, healthy, unhealthy, or empty without a health check
 	ExitCode   int
-	OOMKilled  bool
+	OOMKilled  bool // it, or one of its children; the engine forgets it when it starts the container again
 	Restarts   int
 	StartedAt  time.Time // zero where it never started
 	HostPorts  []uint16  // that it publishes when it runs, also while it is only being started
+
+	RestartedForMemory bool // its run before this one ended for lack of memory, as far as the engine remembers
 
 	Image    string   // reference that it was made from
 	Hostname string   // its own name

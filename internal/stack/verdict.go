@@ -61,6 +61,14 @@ type Verdict struct {
 // Well reports whether nothing is to be done.
 func (v Verdict) Well() bool { return v.State == Healthy || v.State == Done }
 
+// Mend is what has to be done before the next step, empty where only the last lines can tell.
+func (v Verdict) Mend() string {
+	if v.State == OutOfMemory {
+		return "give the service or the host more memory"
+	}
+	return ""
+}
+
 // Hopeless reports whether waiting for the service makes no sense.
 func (v Verdict) Hopeless() bool {
 	switch v.State {
@@ -80,10 +88,10 @@ func Judge(s Seen) Verdict {
 		return Verdict{ImageMissing, fmt.Sprintf("the image of %s is not on this engine", s.Service), "syncmaster-setup init"}
 	case c == nil:
 		return Verdict{NeverStarted, fmt.Sprintf("service %s has no container", s.Service), "syncmaster-setup init"}
-	case c.OOMKilled && (s.Watched || c.State != "running"): // later on it may have been one of its children, which it survived
+	case s.outOfMemory():
 		return Verdict{OutOfMemory, fmt.Sprintf("service %s ran out of memory", s.Service),
-			"docker compose start " + s.Service + "    (after giving the service or the host more memory)"}
-	case c.State == "restarting", s.restartedWhileWatched(), s.restartedAgain():
+			"docker compose up --detach --no-deps " + s.Service}
+	case c.State == "restarting", s.restartsAgain():
 		return Verdict{CrashLoop, s.crash(), "docker compose logs --tail 50 " + s.Service}
 	case c.State == "paused":
 		return Verdict{Paused, fmt.Sprintf("service %s is paused", s.Service), "docker compose unpause " + s.Service}
@@ -94,6 +102,15 @@ func Judge(s Seen) Verdict {
 	}
 	return s.running()
 }
+
+// outOfMemory reports a program that was ended for its memory. One that runs on may have lost only one of its children,
+// unless it is restarted again and again: then the engine has forgotten the flag with each start.
+func (s Seen) outOfMemory() bool {
+	c := s.Container
+	return c.OOMKilled && (s.Watched || c.State != "running") || c.RestartedForMemory && s.restartsAgain()
+}
+
+func (s Seen) restartsAgain() bool { return s.restartedWhileWatched() || s.restartedAgain() }
 
 // restartedWhileWatched reports a restart that somebody who waits has seen.
 func (s Seen) restartedWhileWatched() bool { return s.Watched && s.Container.Restarts > s.Restarts }
@@ -124,20 +141,21 @@ func (s Seen) ended() Verdict {
 
 func (s Seen) running() Verdict {
 	young := s.age() < slow
+	const watch = "syncmaster-setup status --watch"
 	look := "docker compose logs --tail 50 " + s.Service
 	switch {
 	case s.OneOff:
-		return Verdict{Starting, s.Service + " is at work", ""}
+		return Verdict{Starting, s.Service + " is at work", watch}
 	case s.Asked && s.Answer == nil:
 		return Verdict{State: Healthy}
 	case s.Asked && young:
-		return Verdict{Starting, fmt.Sprintf("service %s does not answer yet: %v", s.Service, s.Answer), ""}
+		return Verdict{Starting, fmt.Sprintf("service %s does not answer yet: %v", s.Service, s.Answer), watch}
 	case s.Asked:
 		return Verdict{Unhealthy, fmt.Sprintf("service %s does not answer: %v", s.Service, s.Answer), look}
 	case s.Container.Health == "unhealthy":
 		return Verdict{Unhealthy, fmt.Sprintf("the health check of service %s fails", s.Service), look}
 	case s.Container.Health == "starting" && young, s.Container.Health == "" && s.age() < settled:
-		return Verdict{Starting, fmt.Sprintf("service %s has just been started", s.Service), ""}
+		return Verdict{Starting, fmt.Sprintf("service %s has just been started", s.Service), watch}
 	}
 	return Verdict{State: Healthy}
 }

@@ -41,6 +41,10 @@ func TestJudge(t *testing.T) {
 		{"stopped", stack.Seen{Container: container("exited", nil)}, stack.Stopped, "ended with code 0"},
 		{"dead", stack.Seen{Container: container("dead", func(c *stack.Container) { c.ExitCode = 9 })}, stack.Stopped, "ended with code 9"},
 		{"out of memory", stack.Seen{Container: container("exited", func(c *stack.Container) { c.OOMKilled, c.ExitCode = true, 137 })}, stack.OutOfMemory, "memory"},
+		{"out of memory, between two restarts", stack.Seen{Container: container("restarting", func(c *stack.Container) { c.OOMKilled, c.ExitCode = true, 137 })}, stack.OutOfMemory, "memory"},
+		{"out of memory, restarted again and again", stack.Seen{Container: container("running", func(c *stack.Container) { young(c); c.Restarts, c.RestartedForMemory = 2, true })}, stack.OutOfMemory, "memory"},
+		{"out of memory, and recovered", stack.Seen{Container: container("running", func(c *stack.Container) { c.Restarts, c.RestartedForMemory = 2, true }), Asked: true}, stack.Healthy, ""},
+		{"a child of it was out of memory", stack.Seen{Container: container("running", func(c *stack.Container) { c.OOMKilled = true }), Asked: true}, stack.Healthy, ""},
 		{"paused", stack.Seen{Container: container("paused", nil)}, stack.Paused, "is paused"},
 		{"never started", stack.Seen{Container: container("created", nil)}, stack.NeverStarted, "never started"},
 		{"no container", stack.Seen{}, stack.NeverStarted, "no container"},
@@ -56,7 +60,7 @@ func TestJudge(t *testing.T) {
 		if got.State != tt.want || !strings.Contains(got.Reason, tt.reason) {
 			t.Errorf("%s: %+v, want %s with %q", tt.name, got, tt.want, tt.reason)
 		}
-		if got.Well() != (got.Reason == "") || !got.Well() && got.State != stack.Starting && got.Next == "" {
+		if got.Well() != (got.Reason == "") || got.Well() != (got.Next == "") {
 			t.Errorf("%s: %+v: a service that is not well has a reason and a next step", tt.name, got)
 		}
 	}
@@ -78,6 +82,7 @@ func TestHopeless(t *testing.T) {
 		{stack.Container{State: "exited", ExitCode: 0}, 0, "service s ended with code 0"},
 		{stack.Container{State: "dead", ExitCode: 9}, 0, "service s ended with code 9"},
 		{stack.Container{State: "exited", ExitCode: 137, OOMKilled: true}, 0, "service s ran out of memory"},
+		{stack.Container{State: "running", Restarts: 1, RestartedForMemory: true}, 0, "service s ran out of memory"},
 		{stack.Container{State: "paused"}, 0, "service s is paused"},
 	}
 	for _, tt := range tests {

@@ -52,7 +52,8 @@ func main() {
 			fail(err)
 		}
 		fmt.Print(string(content))
-	case "eat": // memory, until there is none
+	case "eat": // after a pause in milliseconds, memory, until there is none
+		time.Sleep(time.Duration(number(2)) * time.Millisecond)
 		var eaten [][]byte
 		for {
 			block := make([]byte, 1<<20)
