@@ -42,6 +42,29 @@ func TestCommandLinesInDocs(t *testing.T) {
 	}
 }
 
+// leastAdvice is less than the tests of status and doctor bring about.
+const leastAdvice = 50
+
+// TestAdviceParses gives the parser every command line that the program is seen to advise.
+func TestAdviceParses(t *testing.T) {
+	found := 0
+	for _, name := range []string{"doctor.txt", "status.txt"} {
+		data, err := os.ReadFile(filepath.Join("..", "setup", "testdata", "advice", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range commandLines(string(data)) {
+			found++
+			if err := parses(t.Context(), line); err != nil {
+				t.Errorf("%s: syncmaster-setup %s: %v", name, strings.Join(line, " "), err)
+			}
+		}
+	}
+	if found < leastAdvice {
+		t.Errorf("only %d command lines were found", found)
+	}
+}
+
 // TestParserOfDocs makes sure that lines which the program would refuse are found.
 func TestParserOfDocs(t *testing.T) {
 	text := "| see | `syncmaster-setup upgrad --to 1`, `syncmaster-setup upgrade --too 1` |\n" +

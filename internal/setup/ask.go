@@ -3,6 +3,8 @@ package setup
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -41,17 +43,39 @@ func ask[T any](ctx context.Context, question func(context.Context) (T, error)) 
 
 func noAnswer() error { return fmt.Errorf("no answer within %s", askLimit) }
 
-// inFolder returns a command for the install folder as it is typed anywhere.
+// inFolder returns a command for the install folder as it is typed anywhere. Behind four blanks a remark may follow.
 func (w world) inFolder(command string) string {
-	dir := w.dir
-	if strings.ContainsAny(dir, " '\"$&;()*?[]<>|\\`") {
-		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
-	}
+	ours, is := strings.CutPrefix(command, "syncmaster-setup ")
 	switch {
 	case command == "":
 		return ""
-	case strings.HasPrefix(command, "syncmaster-setup "):
-		return command + " --dir " + dir
+	case !is:
+		return "cd " + shellWord(w.dir) + " && " + command
 	}
-	return "cd " + dir + " && " + command
+	dir := w.dir
+	if options, init := strings.CutPrefix(ours, "init"); init && w.state.Options.Dev {
+		ours, dir = w.devCommand(options), filepath.Dir(w.dir)
+	}
+	end := commandWords.FindStringIndex(ours)[1] // an option behind an argument would not be read
+	return "syncmaster-setup " + ours[:end] + " --dir " + shellWord(dir) + ours[end:]
+}
+
+// commandWords are those before the options and arguments.
+var commandWords = regexp.MustCompile(`^[a-z]+( [a-z]+\b)*`)
+
+// devCommand is what init with options is in a development environment, which has no others than those of what is built.
+func (w world) devCommand(options string) string {
+	options, _, _ = strings.Cut(options, "    ")
+	if w.state.Options.Source == "" || !strings.Contains(options, "--queue ") && !strings.Contains(options, "--profile ") {
+		return "dev up"
+	}
+	return "dev up --source " + shellWord(w.state.Options.Source) + options
+}
+
+// shellWord returns a path as a shell reads it.
+func shellWord(path string) string {
+	if strings.ContainsAny(path, " '\"$&;()*?[]<>|\\`") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
 }

@@ -9,7 +9,6 @@ import (
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
-	"syncmaster-setup/internal/secret"
 	"syncmaster-setup/internal/workdir"
 )
 
@@ -138,8 +137,7 @@ func (v *sight) replaceSamples(found []sample) string {
 		case one.file != workdir.EnvFile && one.file != workdir.AppEnvFile:
 			advice = append(advice, "choose another value for "+one.name+" in "+one.file+", then: "+again)
 		case one.name == fernetSetting:
-			advice = append(advice, "choose a new Fernet key in "+v.setup.Dir.File(workdir.AppEnvFile)+", type "+again+
-				", and enter the credentials of every connection again: they cannot be read with another key")
+			advice = append(advice, v.newKey())
 		case slices.Contains([]string{databaseURL, brokerURL, "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "MIGRATIONS_DATABASE_URL"}, one.name):
 			if change := "change the password in the server, then in .env and .env.docker, then: " + again; !slices.Contains(advice, change) {
 				advice = append(advice, change)
@@ -161,31 +159,6 @@ func (v *sight) replaceSamples(found []sample) string {
 		return advice[0] + "    (and: " + strings.Join(rest, "; ") + ")"
 	}
 	return advice[0]
-}
-
-func checkStoredKey(v *sight) (Level, string, string) {
-	key := v.settings[fernetSetting]
-	if err := secret.CheckFernetKey(key); err != nil {
-		return Fail, fmt.Sprintf("%s is not a Fernet key: %v; SyncMaster finds out only when it is needed", fernetSetting, err), v.rightKey()
-	}
-	switch {
-	case v.database.err != nil:
-		return Missing, "the database does not answer", ""
-	case !opensAll(secret.NewText(key), v.database.tokens):
-		return Fail, "the encryption key does not open the credentials that are stored in the database: transfers fail", v.rightKey()
-	case len(v.database.tokens) == 0:
-		return Pass, "no credentials are stored yet", ""
-	}
-	return Pass, fmt.Sprintf("it opens the newest %d stored credentials", len(v.database.tokens)), ""
-}
-
-// rightKey is where the key is, as far as the folder knows.
-func (v *sight) rightKey() string {
-	file := v.setup.Dir.File(workdir.AppEnvFile)
-	if v.goodKey == "" {
-		return fmt.Sprintf("put the right %s, from a copy of the file or a backup, into %s, then: %s", fernetSetting, file, v.inFolder("syncmaster-setup init"))
-	}
-	return fmt.Sprintf("the key in %s opens them: copy its line %s into %s, then: %s", v.goodKey, fernetSetting, file, v.inFolder("syncmaster-setup init"))
 }
 
 func checkPercent(v *sight) (Level, string, string) {

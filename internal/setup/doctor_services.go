@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,7 +23,7 @@ func checkDatabase(v *sight) (Level, string, string) {
 	}
 	next := fault.HintOf(v.database.err)
 	if one, found := v.unwell("db"); found {
-		next = v.inFolder(one.verdict.Next)
+		next = v.next(one.verdict)
 	}
 	return Fail, v.words(v.database.err), next
 }
@@ -47,7 +48,7 @@ func checkRevision(v *sight) (Level, string, string) {
 	case len(pending(revision, head)) > 0:
 		return Fail, fmt.Sprintf("the schema is at %s, release %s needs %s", orBase(revision), v.release, head), v.inFolder("syncmaster-setup init")
 	case revision > head:
-		return Fail, fmt.Sprintf("the schema is at %s, newer than release %s knows", revision, v.release), v.inFolder("syncmaster-setup migrate downgrade --dry-run " + head)
+		return Fail, fmt.Sprintf("the schema is at %s, newer than release %s knows", revision, v.release), v.schemaBack()
 	}
 	return Pass, "revision " + revision, ""
 }
@@ -75,7 +76,7 @@ func checkBroker(v *sight) (Level, string, string) {
 	}
 	next := "check " + brokerURL + " in " + v.setup.Dir.File(workdir.AppEnvFile)
 	if one, found := v.unwell("rabbitmq"); found {
-		next = v.inFolder(one.verdict.Next)
+		next = v.next(one.verdict)
 	}
 	return Fail, v.words(v.broker.err), next
 }
@@ -89,8 +90,13 @@ func checkBrokerVersion(v *sight) (Level, string, string) {
 		return Missing, "the broker does not tell its version", ""
 	}
 	if newer(version, lastBroker) {
+		for _, queue := range v.broker.seen.Queues {
+			if queue.Consumers > 0 {
+				return Pass, fmt.Sprintf("RabbitMQ %s, which is set to permit the queues that Celery declares: a worker has declared its own", version), ""
+			}
+		}
 		return Fail, fmt.Sprintf("RabbitMQ %s refuses the queues that Celery declares for its workers; %s is the newest that works", version, lastBroker),
-			"use the image rabbitmq:" + lastBroker + ", or set deprecated_features.permit.transient_nonexcl_queues = true in the broker's configuration"
+			"use the image rabbitmq:" + lastBroker + ", or set deprecated_features.permit.transient_nonexcl_queues = true in the broker's configuration, restart it, then the worker"
 	}
 	return Pass, "RabbitMQ " + version, ""
 }
@@ -138,29 +144,44 @@ func checkServices(v *sight) (Level, string, string) {
 	if v.engine == nil {
 		return v.noEngine()
 	}
+	sick := slices.DeleteFunc(slices.Clone(v.services), func(one serviceSight) bool { return one.verdict.Well() })
+	slices.SortStableFunc(sick, func(a, b serviceSight) int { return cmp.Compare(patience(a), patience(b)) })
 	level, next := Pass, ""
 	var lines []string
-	for _, one := range v.services {
-		if one.verdict.Well() {
-			continue
+	for i, one := range sick {
+		own := v.meanwhile(v.next(one.verdict))
+		if i == 0 {
+			level, next = Fail, own
 		}
 		line := fmt.Sprintf("%s: %s", one.verdict.State, one.verdict.Reason)
 		if logs := strings.TrimRight(one.logs, "\n"); logs != "" {
 			line += "; its last lines:\n" + indent(logs)
 		}
+		if len(sick) > 1 {
+			line += "\n→ " + own
+		}
 		lines = append(lines, line)
-		if one.verdict.State == stack.Starting {
-			if level == Pass {
-				level = Warn
-			}
-			continue
-		}
-		level = Fail
-		if next == "" {
-			next = v.inFolder(one.verdict.Next)
-		}
+	}
+	if len(sick) > 0 && patience(sick[0]) > 0 { // all the others start, too
+		level = Warn
 	}
 	return level, strings.Join(lines, "\n"), next
+}
+
+// patience is 1 for a service that is only starting, 0 for one that needs something.
+func patience(one serviceSight) int {
+	if one.verdict.State == stack.Starting {
+		return 1
+	}
+	return 0
+}
+
+// next is the next step of a verdict, with what has to be done before it.
+func (w world) next(verdict stack.Verdict) string {
+	if verdict.Mend() == "" {
+		return w.inFolder(verdict.Next)
+	}
+	return w.inFolder(verdict.Next) + "    (" + verdict.Mend() + " first)"
 }
 
 func checkSchedulers(v *sight) (Level, string, string) {
@@ -171,12 +192,15 @@ func checkSchedulers(v *sight) (Level, string, string) {
 	case v.peersErr != nil:
 		return Missing, v.words(v.peersErr), ""
 	case len(names) > 1:
-		extra := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-			c, _ := v.observed.Container("scheduler")
-			return n == c.Name
-		})
+		keep := names[0]
+		for _, p := range v.peers { // the one that Compose knows, where it runs
+			if c, exists := v.observed.Container("scheduler"); exists && p.Name == c.Name {
+				keep = p.Name
+			}
+		}
+		extra := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == keep })
 		return Fail, fmt.Sprintf("%d schedulers run, so that each transfer is started as often: %s", len(names), strings.Join(names, ", ")),
-			"docker rm --force " + strings.Join(extra, " ")
+			"docker rm --force " + strings.Join(extra, " ") + "    (" + keep + " stays)"
 	}
 	return Pass, "", ""
 }

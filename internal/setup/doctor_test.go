@@ -2,6 +2,10 @@ package setup
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +13,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"syncmaster-setup/internal/backup"
+	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/stack"
 	"syncmaster-setup/internal/workdir"
 )
@@ -99,6 +105,9 @@ func TestChecks(t *testing.T) {
 		{"sample-secrets", Fail, fernetSetting + " in .env.docker", func(v *sight) { v.texts[workdir.AppEnvFile] = fernetSetting + "=" + sampleKey }},
 		{"sample-secrets", Fail, databaseURL, func(v *sight) { v.texts[workdir.AppEnvFile] = databaseURL + "=postgresql+asyncpg://s:changeme@db/s" }},
 		{"key", Fail, "not a Fernet key", func(v *sight) { v.settings[fernetSetting] = "short" }},
+		{"key", Fail, "The right one is in backups/one/.env.docker", func(v *sight) {
+			v.settings[fernetSetting], v.goodKey = "short", "backups/one/.env.docker"
+		}},
 		{"key", Fail, "does not open", func(v *sight) { v.database.tokens = []string{"gAAAAA"} }},
 		{"key", Missing, "", func(v *sight) { v.database.err = errors.New("refused") }},
 		{"names", Warn, "next to nothing", func(v *sight) { v.settings["SYNCMASTER__LOGGING__PRESET"] = "json" }},
@@ -130,11 +139,25 @@ func TestChecks(t *testing.T) {
 		{"revision", Fail, "newer than", func(v *sight) { v.database.facts.Revision = "0013" }},
 		{"drift", Warn, "column queue.name is missing", func(v *sight) { v.database.differences = []string{"column queue.name is missing"} }},
 		{"broker", Fail, "refused", func(v *sight) { v.broker.err = errors.New("refused") }},
-		{"broker-version", Fail, "4.3.1", func(v *sight) { v.broker.seen.Version = "4.3.1" }},
+		{"broker-version", Fail, "4.3.1", func(v *sight) { v.broker.seen = probe.Broker{Version: "4.3.1"} }},
+		{"broker-version", Pass, "permit", func(v *sight) { v.broker.seen.Version = "4.3.1" }},
 		{"broker-hostname", Fail, "no fixed host name", func(v *sight) { v.project.Services["rabbitmq"] = types.ServiceConfig{} }},
 		{"services", Fail, "stopped: service server ended", func(v *sight) { container(v, "server").State = "exited" }},
+		{"services", Fail, "never started: service worker has no container", func(v *sight) {
+			container(v, "db").State, container(v, "server").State, container(v, "frontend").StartedAt = "exited", "paused", v.at
+			v.answers["frontend"] = errors.New("refused")
+			v.observed.Containers = slices.DeleteFunc(v.observed.Containers, func(c stack.Container) bool { return c.Service == "worker" })
+		}},
+		{"services", Fail, "ran out of memory", func(v *sight) { container(v, "worker").State, container(v, "worker").OOMKilled = "exited", true }},
+		{"services", Warn, "starting: service frontend", func(v *sight) {
+			container(v, "frontend").StartedAt, v.answers["frontend"] = v.at, errors.New("refused")
+		}},
 		{"schedulers", Fail, "2 schedulers run", func(v *sight) {
 			v.peers = []stack.Peer{{Name: "sm-scheduler-1", Project: "sm", Service: "scheduler"}, {Name: "second", Image: "x/syncmaster-scheduler:0.3.2"}}
+		}},
+		{"schedulers", Fail, "2 schedulers run", func(v *sight) { // of which none is the one that Compose knows
+			container(v, "scheduler").Name = "sm-scheduler-1"
+			v.peers = []stack.Peer{{Name: "first", Image: "x/syncmaster-scheduler:0.3.2"}, {Name: "second", Image: "x/syncmaster-scheduler:0.3.2"}}
 		}},
 		{"unserved", Warn, "queue 1-etl", func(v *sight) { v.broker.seen.Queues = nil }},
 		{"unserved", Fail, "1 transfer waits there", func(v *sight) {
@@ -145,17 +168,129 @@ func TestChecks(t *testing.T) {
 		{"worker-queues", Fail, "names no queue", func(v *sight) { container(v, "worker").Command = []string{"worker"} }},
 		{"stranded", Warn, "run 3", func(v *sight) { v.database.runs = []Run{{ID: 3, Queue: "9-gone", Started: v.at}} }},
 	}
+	find := func(id string, v *sight) Finding {
+		v.judge()
+		findings := v.checkup().Findings
+		return findings[slices.IndexFunc(findings, func(f Finding) bool { return f.ID == id })]
+	}
+	var all advice
 	for _, tt := range tests {
 		v := wellSight(t)
 		tt.change(v)
-		v.judge()
-		findings := v.checkup().Findings
-		f := findings[slices.IndexFunc(findings, func(f Finding) bool { return f.ID == tt.id })]
+		f := find(tt.id, v)
+		all.add("doctor", tt.id, f.Text, f.Next)
 		if f.Level != tt.level || !strings.Contains(f.Text, tt.text) || strings.Contains(f.Text+f.Next, sampleKey) {
 			t.Errorf("%s: %+v, want %s with %q", tt.id, f, tt.level, tt.text)
 		}
 		if needsAdvice := f.Level == Fail || f.Level == Warn; needsAdvice && f.Next == "" && !slices.Contains([]string{"engine", "project", "database"}, tt.id) {
 			t.Errorf("%s: no next step", tt.id)
+		}
+		v = wellSight(t)
+		tt.change(v)
+		v.dir, v.state.Options.Dev = "/src/"+DevFolder, true
+		f = find(tt.id, v)
+		all.add("doctor of a development environment", tt.id, f.Text, f.Next)
+	}
+	all.compare(t, "doctor.txt")
+}
+
+// TestFindKey finds the right key in the newest generation, or in a backup, that has it.
+func TestFindKey(t *testing.T) {
+	dir, err := workdir.At(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, key string) {
+		path := dir.File(name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("TZ=UTC\n"+fernetSetting+"="+key+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := wellSight(t)
+	v.setup.Dir, v.lastGen = dir, 2
+	v.backups.Backups = []backup.Manifest{{Name: "one"}}
+	find := func(want string) {
+		t.Helper()
+		v.goodKey = ""
+		if v.findKey(); v.goodKey != want {
+			t.Errorf("found %q, want %q", v.goodKey, want)
+		}
+	}
+	put("backups/one/.env.docker", sampleKey)
+	if v.findKey(); v.goodKey != "" {
+		t.Errorf("a key that is right was looked for: %s", v.goodKey)
+	}
+	v.settings[fernetSetting] = "short"
+	put(".syncmaster-setup/generations/0002/.env.docker", "short")
+	find("backups/one/.env.docker")
+	put(".syncmaster-setup/generations/0001/.env.docker", sampleKey)
+	find(".syncmaster-setup/generations/0001/.env.docker")
+	if _, text, next := checkStoredKey(v); !strings.Contains(text, v.goodKey) || !strings.Contains(next, v.goodKey) || strings.Contains(text+next, sampleKey) {
+		t.Errorf("%s\n%s", text, next)
+	}
+	delete(v.settings, fernetSetting)
+	if next := v.rightKey(); !strings.Contains(next, ">> .env.docker && syncmaster-setup init") {
+		t.Error(next)
+	}
+}
+
+// advice are the command lines of ours that the program tells its user to type, as far as the tests bring them about. The
+// tests of the command line give each of them to the parser.
+type advice strings.Builder
+
+// add notes a next step, and those among the lines of a text.
+func (a *advice) add(of, what, text, next string) {
+	b := (*strings.Builder)(a)
+	for line := range strings.Lines(text) {
+		if own, is := strings.CutPrefix(line, "→ "); is && strings.Contains(own, "syncmaster-setup ") {
+			fmt.Fprintf(b, "%s, %s, one of several\n    %s\n", of, what, strings.TrimSpace(own))
+		}
+	}
+	if strings.Contains(next, "syncmaster-setup ") {
+		fmt.Fprintf(b, "%s, %s\n    %s\n", of, what, next)
+	}
+}
+
+// compare holds it to what is in testdata; UPDATE=1 writes it.
+func (a *advice) compare(t *testing.T, name string) {
+	t.Helper()
+	text := regexp.MustCompile(os.TempDir()+`/[^ ;]*?/\d+\b`).ReplaceAllString((*strings.Builder)(a).String(), "/folder")
+	path := filepath.Join("testdata", "advice", name)
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want, err := os.ReadFile(path); err != nil || string(want) != text {
+		t.Errorf("%s is not what the program says, write it with UPDATE=1 (%v):\n%s", path, err, text)
+	}
+}
+
+func TestCommandsForTheFolder(t *testing.T) {
+	install := world{dir: "/srv/my sync"}
+	dev, built := world{dir: "/src/" + DevFolder}, world{dir: "/src/" + DevFolder}
+	dev.state.Options.Dev, built.state.Options.Dev, built.state.Options.Source = true, true, "/src"
+	for _, tc := range []struct {
+		w             world
+		command, want string
+	}{
+		{install, "", ""},
+		{install, "docker compose start db", "cd '/srv/my sync' && docker compose start db"},
+		{install, "syncmaster-setup init", "syncmaster-setup init --dir '/srv/my sync'"},
+		{install, "syncmaster-setup init --queue 1-a    (or so)", "syncmaster-setup init --dir '/srv/my sync' --queue 1-a    (or so)"},
+		{install, "syncmaster-setup migrate downgrade 0012    (or so)", "syncmaster-setup migrate downgrade --dir '/srv/my sync' 0012    (or so)"},
+		{install, "syncmaster-setup backup verify NAME", "syncmaster-setup backup verify --dir '/srv/my sync' NAME"},
+		{dev, "syncmaster-setup init --server-port N    (or --ui-port)", "syncmaster-setup dev up --dir /src"},
+		{dev, "syncmaster-setup migrate check", "syncmaster-setup migrate check --dir /src/" + DevFolder},
+		{built, "syncmaster-setup init", "syncmaster-setup dev up --dir /src"},
+		{built, "syncmaster-setup init --queue 1-a", "syncmaster-setup dev up --dir /src --source /src --queue 1-a"},
+	} {
+		if got := tc.w.inFolder(tc.command); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.command, got, tc.want)
 		}
 	}
 }

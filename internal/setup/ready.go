@@ -241,7 +241,7 @@ func (r *run) waitFor(ctx context.Context, what, service string, external bool, 
 	if inspectErr != nil {
 		return err // as in watched
 	}
-	return r.withLogs(ctx, c, err)
+	return r.withLogs(ctx, c, err, stack.Verdict{Next: "docker compose logs --tail 50 " + service})
 }
 
 // watched ends a check as soon as its container is beyond help, with the container's last lines.
@@ -263,23 +263,31 @@ func (r *run) watched(service string, external bool, check func(context.Context)
 		}
 		verdict := stack.Judge(stack.Seen{Service: service, Container: &c, Now: r.Now(), Watched: true, Restarts: restarts})
 		if verdict.Hopeless() {
-			return probe.Fatal(r.withLogs(ctx, c, errors.New(verdict.Reason)))
+			return probe.Fatal(r.withLogs(ctx, c, errors.New(verdict.Reason), verdict))
 		}
 		return err
 	}
 }
 
-func (r *run) withLogs(ctx context.Context, c stack.Container, verdict error) error {
-	hint := "see all of it with: docker compose logs " + c.Service + " (in " + r.dir + ")"
+// withLogs adds a container's last lines to why the wait for it ended, and the verdict's next step. One that is going to be
+// replaced cannot be asked then: its words are kept.
+func (r *run) withLogs(ctx context.Context, c stack.Container, cause error, verdict stack.Verdict) error {
+	hint := r.next(verdict)
+	switch {
+	case r.vanishing:
+		hint = verdict.Mend()
+	case verdict.Mend() == "":
+		hint += "    (when the cause is mended: " + r.inFolder("syncmaster-setup init") + ")"
+	}
 	logs, err := r.engine.Logs(ctx, c.ID, keptLines)
 	if err != nil || strings.TrimSpace(logs) == "" {
-		return fault.New(fault.Failed, verdict, hint)
+		return fault.New(fault.Failed, cause, hint)
 	}
 	logs = strings.TrimSpace(r.redact(logs))
 	if r.vanishing {
-		hint = r.keepOutput(c.Service, logs)
+		hint = strings.Join(slices.DeleteFunc([]string{hint, r.keepOutput(c.Service, logs)}, func(s string) bool { return s == "" }), "; ")
 	}
-	return fault.New(fault.Failed, fmt.Errorf("%w%s\n%s", verdict, lastLinesMark, indent(lastLines(logs, logLines))), hint)
+	return fault.New(fault.Failed, fmt.Errorf("%w%s\n%s", cause, lastLinesMark, indent(lastLines(logs, logLines))), hint)
 }
 
 // lastLinesMark stands before the last lines of a container.

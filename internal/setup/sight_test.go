@@ -83,13 +83,25 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		{"unanswered", func(v *sight) { v.answers["server"] = errors.New("refused") }, false, "server does not answer", "docker compose logs"},
 		{"no engine", func(v *sight) { v.engine, v.engineErr = nil, errors.New("no engine") }, false, "no engine", ""},
 		{"pending", func(v *sight) { v.database.facts.Revision = "0010" }, false, "0010", "syncmaster-setup init --dir /srv/sm"},
+		{"a newer schema", func(v *sight) { v.database.facts.Revision = "0013" }, false, "is at 0013, newer than release 0.3.2 knows",
+			"cd /srv/sm && docker compose stop server scheduler worker && syncmaster-setup migrate downgrade 0012 && docker compose start server scheduler worker"},
+		{"starting", func(v *sight) {
+			container(v, "server").StartedAt, v.answers["server"] = v.at, errors.New("refused")
+		}, false, "server does not answer yet", "syncmaster-setup status --dir /srv/sm --watch"},
+		{"out of memory", func(v *sight) { container(v, "server").State, container(v, "server").OOMKilled = "exited", true }, false, "server ran out of memory",
+			"cd /srv/sm && docker compose up --detach --no-deps server    (give the service or the host more memory first)"},
+		{"a queue that the worker does not know yet", func(v *sight) {
+			v.options.Queues = []string{"1-etl", "2-new"}
+			v.hashes["worker"] = "other"
+			v.database.queues = append(v.database.queues, Queue{Slug: "2-new", Waiting: 1})
+		}, false, "1 transfer waits in the queue 2-new", "syncmaster-setup init --dir /srv/sm"},
 		{"another database", func(v *sight) { v.database.facts.SystemIdentifier = "2" }, false, "not the one", "volume"},
 		{"interrupted", func(v *sight) { v.stopped = "migrate" }, false, "interrupted at: migrate", "init"},
 		{"transfers wait", func(v *sight) {
 			v.database.queues[0].Waiting = 2
 			v.broker.seen.Queues = nil
 		}, false, "2 transfers wait in the queue 1-etl", "worker"},
-		{"a queue without a worker", func(v *sight) { v.database.queues = append(v.database.queues, Queue{Slug: "2-new"}) }, true, "2-new", "init --queue 1-etl,2-new"},
+		{"a queue without a worker", func(v *sight) { v.database.queues = append(v.database.queues, Queue{Slug: "2-new"}) }, true, "2-new", "init --dir /srv/sm --queue 1-etl,2-new"},
 		{"stranded", func(v *sight) { v.database.runs = []Run{{ID: 7, Transfer: "a\x1bb", Queue: "gone"}} }, true, "run 7 of a?b", ""},
 		{"a backup that cannot be read", func(v *sight) {
 			v.backups.Unreadable = []backup.Unreadable{{Name: "20260501T120000Z-backup", Reason: "it has no manifest.json"}}
@@ -97,12 +109,16 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		{"edited compose file", func(v *sight) { v.texts[workdir.ComposeFile] = "services: {a: {}}" }, true, "edited by hand", "cp .syncmaster-setup/generations/0001"},
 		{"changed settings", func(v *sight) { v.hashes["worker"] = "other" }, true, "what runs in: worker", "init"},
 	}
+	var all advice
 	for _, tt := range tests {
 		v := healthySight(t)
 		tt.change(v)
 		v.judge()
 		st := v.status()
 		remarks := slices.Concat(st.Problems, st.Notes)
+		for _, r := range remarks {
+			all.add("status", tt.name, "", r.Next)
+		}
 		found := slices.ContainsFunc(remarks, func(r Remark) bool {
 			return strings.Contains(r.What, tt.what) && strings.Contains(r.Next, tt.next)
 		})
@@ -110,6 +126,7 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: healthy %v, %+v", tt.name, st.Healthy, remarks)
 		}
 	}
+	all.compare(t, "status.txt")
 }
 
 // TestAskEnds: a question that heeds no context does not keep its asker.

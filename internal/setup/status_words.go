@@ -34,7 +34,7 @@ func (v *sight) problems(st Status) []Remark {
 	}
 	for _, one := range v.services {
 		if one.verdict.Reason != "" {
-			list = append(list, Remark{one.verdict.Reason, v.inFolder(one.verdict.Next), strings.TrimRight(one.logs, "\n")})
+			list = append(list, Remark{one.verdict.Reason, v.next(one.verdict), strings.TrimRight(one.logs, "\n")})
 		}
 	}
 	if v.options.ExternalDatabase && v.database.err != nil {
@@ -49,6 +49,9 @@ func (v *sight) problems(st Status) []Remark {
 	if n := len(st.Database.Pending); n > 0 {
 		add(fmt.Sprintf("the schema of the database is at %s, release %s needs %s", orBase(st.Database.Revision), v.release, v.release.Head),
 			v.inFolder("syncmaster-setup init"))
+	}
+	if revision := st.Database.Revision; st.Database.Head != "" && revision > st.Database.Head {
+		add(fmt.Sprintf("the schema of the database is at %s, newer than release %s knows", revision, v.release), v.schemaBack())
 	}
 	for _, q := range st.Queues {
 		if waits := max(q.Messages, q.Waiting); q.Known && q.Workers == 0 && waits > 0 {
@@ -98,7 +101,7 @@ func (v *sight) interruption() string {
 
 // afterInterruption is how it is brought to its end.
 func (v *sight) afterInterruption() string {
-	if v.open == nil || v.open.Operation == "init" {
+	if v.open == nil || !slices.Contains(moves, v.open.Operation) {
 		return v.inFolder("syncmaster-setup init")
 	}
 	return v.inFolder("syncmaster-setup resume") + "    (or go back: " + v.inFolder("syncmaster-setup abort") + ")"
@@ -122,6 +125,23 @@ func (v *sight) editedCompose() bool {
 func (v *sight) composeBack() string {
 	return v.inFolder(fmt.Sprintf("cp %s/generations/%04d/%s %s    (after moving your changes to docker-compose.override.yml)",
 		workdir.StateDir, v.lastGen, workdir.ComposeFile, workdir.ComposeFile))
+}
+
+// schemaBack is how a schema that is newer than the release comes to it: nobody may work with the database meanwhile.
+func (v *sight) schemaBack() string {
+	back := "syncmaster-setup migrate downgrade " + v.release.Head
+	const remark = "    (where that deletes rows, it takes a backup and asks; or go on to a release that knows the schema: syncmaster-setup upgrade)"
+	var alive []string
+	for _, service := range writers {
+		if c, exists := v.observed.Container(service); exists && c.Alive() {
+			alive = append(alive, service)
+		}
+	}
+	if len(alive) == 0 {
+		return v.inFolder(back) + remark
+	}
+	names := strings.Join(alive, " ")
+	return v.inFolder("docker compose stop "+names+" && "+back+" && docker compose start "+names) + remark
 }
 
 // drifted returns the services whose container is not what Compose would make now.
@@ -148,6 +168,8 @@ func (v *sight) serve(slug string) string {
 	queues := v.options.Queues
 	if !slices.Contains(queues, slug) {
 		queues = append(slices.Clone(queues), slug)
+	} else if slices.Contains(v.drifted(), "worker") { // it was made before .env named the queue
+		return v.inFolder("syncmaster-setup init")
 	} else if v.runs("worker") {
 		return v.inFolder("docker compose logs --tail 50 worker")
 	} else {

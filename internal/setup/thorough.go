@@ -3,17 +3,13 @@ package setup
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"syncmaster-setup/internal/envfile"
-	"syncmaster-setup/internal/secret"
 	"syncmaster-setup/internal/stack"
-	"syncmaster-setup/internal/workdir"
 )
 
 // thorough is what doctor looks at beside what status does.
@@ -27,7 +23,7 @@ type thorough struct {
 	configs  []configFile     // that services read
 
 	dataDisks []dataDisk // where database and broker keep their data
-	goodKey   string     // generation whose key opens the stored credentials, where the present one does not
+	goodKey   string     // file whose key opens the stored credentials, where the present one does not
 }
 
 func (v *sight) lookThoroughly(ctx context.Context) {
@@ -109,27 +105,6 @@ func (v *sight) findHolders() {
 		}
 		if holder := v.setup.holder(&v.world, p.address, *p.port); holder != "" {
 			v.held = append(v.held, fmt.Sprintf("port %d of the %s is held by %s", *p.port, p.what, holder))
-		}
-	}
-}
-
-// findKey looks for the key that opens the stored credentials in earlier generations, where the present one does not.
-func (v *sight) findKey() {
-	if opensAll(secret.NewText(v.settings[fernetSetting]), v.database.tokens) {
-		return
-	}
-	for n := v.lastGen; n > 0; n-- {
-		kept, err := v.setup.Dir.Generation(n)
-		if err != nil {
-			continue
-		}
-		parsed, err := envfile.Parse(kept[workdir.AppEnvFile])
-		if err != nil {
-			continue
-		}
-		if key, has := parsed.Get(fernetSetting); has && opensAll(secret.NewText(key), v.database.tokens) {
-			v.goodKey = filepath.Join(workdir.StateDir, "generations", fmt.Sprintf("%04d", n), workdir.AppEnvFile)
-			return
 		}
 	}
 }

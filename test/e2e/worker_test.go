@@ -13,7 +13,7 @@ func TestWorkerThatFails(t *testing.T) {
 	s := newStack(t)
 	override := filepath.Join(s.dir, "docker-compose.override.yml")
 	write(t, override, "services:\n  worker:\n    command: --loglevel=info -Q 1-etl\n") // that of 0.2.x
-	got := s.init(append(whole, "--wait-timeout", "4m")...).is(t, 1).says(t, "worker", "its last lines", "see all of it with: docker compose logs worker")
+	got := s.init(append(whole, "--wait-timeout", "4m")...).is(t, 1).says(t, "worker", "its last lines", "cd "+s.dir+" && docker compose logs --tail 50 worker")
 	if got.took > time.Minute {
 		t.Errorf("init waited %s for a container that had ended", got.took)
 	}
