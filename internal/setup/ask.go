@@ -60,6 +60,21 @@ func (w world) inFolder(command string) string {
 	return "syncmaster-setup " + ours[:end] + " --dir " + shellWord(dir) + ours[end:]
 }
 
+// initially returns init for the install folder, behind the start of what it waits for: it leaves alone what somebody has stopped.
+func (v *sight) initially() string {
+	var stopped []string
+	for _, service := range v.options.Infrastructure() {
+		if c, exists := v.observed.Container(service); exists && c.State == "exited" && !v.state.Options.Dev {
+			stopped = append(stopped, service)
+		}
+	}
+	init := v.inFolder("syncmaster-setup init")
+	if len(stopped) == 0 {
+		return init
+	}
+	return v.inFolder("docker compose start "+strings.Join(stopped, " ")) + " && " + init
+}
+
 // commandWords are those before the options and arguments.
 var commandWords = regexp.MustCompile(`^[a-z]+( [a-z]+\b)*`)
 

@@ -23,7 +23,7 @@ func checkInterrupted(v *sight) (Level, string, string) {
 	case v.work != nil:
 		return Pass, v.work.Text, ""
 	case v.state.Phase != workdir.Installed:
-		return Fail, "the install is not complete", v.inFolder("syncmaster-setup init")
+		return Fail, "the install is not complete", v.initially()
 	}
 	return Pass, "", ""
 }
@@ -179,7 +179,7 @@ func checkApplied(v *sight) (Level, string, string) {
 	case v.engine == nil:
 		return v.noEngine()
 	case len(drifted) > 0:
-		return Warn, "the files ask for something else than what runs in: " + strings.Join(drifted, ", "), v.inFolder("syncmaster-setup init")
+		return Warn, "the files ask for something else than what runs in: " + strings.Join(drifted, ", "), v.initially()
 	}
 	return Pass, "", ""
 }

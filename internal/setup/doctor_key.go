@@ -71,14 +71,14 @@ func (v *sight) whereKey() string {
 func (v *sight) rightKey() string {
 	if v.goodKey == "" {
 		return fmt.Sprintf("put the right %s, from a copy of the file or a backup elsewhere, into %s, then: %s",
-			fernetSetting, v.setup.Dir.File(workdir.AppEnvFile), v.inFolder("syncmaster-setup init"))
+			fernetSetting, v.setup.Dir.File(workdir.AppEnvFile), v.initially())
 	}
 	line := fmt.Sprintf("grep -m 1 '^%s=' %s", fernetSetting, shellWord(v.goodKey))
 	put := fmt.Sprintf(`sed -i "s|^%s=.*|$(%s)|" %s`, fernetSetting, line, workdir.AppEnvFile)
 	if _, has := v.settings[fernetSetting]; !has {
 		put = line + " >> " + workdir.AppEnvFile
 	}
-	return v.inFolder(put) + " && " + v.inFolder("syncmaster-setup init")
+	return v.inFolder(put) + " && " + v.initially()
 }
 
 // newKey is how a key that everybody knows is replaced: what it has encrypted goes with it.

@@ -23,7 +23,7 @@ func checkDatabase(v *sight) (Level, string, string) {
 	}
 	next := fault.HintOf(v.database.err)
 	if one, found := v.unwell("db"); found {
-		next = v.next(one.verdict)
+		next = v.step(one)
 	}
 	return Fail, v.words(v.database.err), next
 }
@@ -46,7 +46,7 @@ func checkRevision(v *sight) (Level, string, string) {
 	case v.imageMigrates():
 		return Pass, "revision " + orBase(revision) + "; the release's own image knows the newest", ""
 	case len(pending(revision, head)) > 0:
-		return Fail, fmt.Sprintf("the schema is at %s, release %s needs %s", orBase(revision), v.release, head), v.inFolder("syncmaster-setup init")
+		return Fail, fmt.Sprintf("the schema is at %s, release %s needs %s", orBase(revision), v.release, head), v.initially()
 	case revision > head:
 		return Fail, fmt.Sprintf("the schema is at %s, newer than release %s knows", revision, v.release), v.schemaBack()
 	}
@@ -76,7 +76,7 @@ func checkBroker(v *sight) (Level, string, string) {
 	}
 	next := "check " + brokerURL + " in " + v.setup.Dir.File(workdir.AppEnvFile)
 	if one, found := v.unwell("rabbitmq"); found {
-		next = v.next(one.verdict)
+		next = v.step(one)
 	}
 	return Fail, v.words(v.broker.err), next
 }
@@ -149,7 +149,7 @@ func checkServices(v *sight) (Level, string, string) {
 	level, next := Pass, ""
 	var lines []string
 	for i, one := range sick {
-		own := v.meanwhile(v.next(one.verdict))
+		own := v.meanwhile(v.step(one))
 		if i == 0 {
 			level, next = Fail, own
 		}
@@ -174,6 +174,14 @@ func patience(one serviceSight) int {
 		return 1
 	}
 	return 0
+}
+
+// step is the next step for a service. PostgreSQL and RabbitMQ tell of a full disk in words only.
+func (v *sight) step(one serviceSight) string {
+	if strings.Contains(one.logs, "No space left on device") {
+		return "free space on the disk where " + one.name + " keeps its data (`docker volume inspect`), then: " + v.inFolder("docker compose restart "+one.name)
+	}
+	return v.next(one.verdict)
 }
 
 // next is the next step of a verdict, with what has to be done before it.

@@ -132,6 +132,7 @@ func TestChecks(t *testing.T) {
 			v.project, v.options.Bind = nil, "0.0.0.0"
 			v.settings["syncmaster__server__debug"] = "True"
 		}},
+		{"applied", Warn, "worker", func(v *sight) { v.hashes["worker"], container(v, "rabbitmq").State = "other", "exited" }},
 		{"applied", Warn, "scheduler", func(v *sight) { v.hashes["scheduler"] = "other" }},
 		{"database", Fail, "refused", func(v *sight) { v.database.err = errors.New("refused") }},
 		{"identity", Fail, "system identifier", func(v *sight) { v.database.facts.SystemIdentifier = "2" }},

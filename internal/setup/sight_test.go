@@ -58,6 +58,14 @@ func healthySight(t *testing.T) *sight {
 	return v
 }
 
+// saying is an engine whose containers have all said the same.
+type saying struct {
+	Engine
+	text string
+}
+
+func (s saying) Logs(context.Context, string, int) (string, error) { return s.text, nil }
+
 func TestStatusOfAHealthyInstall(t *testing.T) {
 	v := healthySight(t)
 	v.judge()
@@ -90,6 +98,10 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		}, false, "server does not answer yet", "syncmaster-setup status --dir /srv/sm --watch"},
 		{"out of memory", func(v *sight) { container(v, "server").State, container(v, "server").OOMKilled = "exited", true }, false, "server ran out of memory",
 			"cd /srv/sm && docker compose up --detach --no-deps server    (give the service or the host more memory first)"},
+		{"a full disk", func(v *sight) {
+			container(v, "db").State = "restarting"
+			v.engine = saying{text: "PANIC:  could not write to file: No space left on device\n"}
+		}, false, "db keeps restarting", "free space on the disk where db keeps its data (`docker volume inspect`), then: cd /srv/sm && docker compose restart db"},
 		{"a queue that the worker does not know yet", func(v *sight) {
 			v.options.Queues = []string{"1-etl", "2-new"}
 			v.hashes["worker"] = "other"
@@ -114,6 +126,9 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		v := healthySight(t)
 		tt.change(v)
 		v.judge()
+		if _, says := v.engine.(saying); says {
+			v.readLogs(t.Context())
+		}
 		st := v.status()
 		remarks := slices.Concat(st.Problems, st.Notes)
 		for _, r := range remarks {

@@ -24,7 +24,7 @@ func (v *sight) problems(st Status) []Remark {
 	if v.interrupted() {
 		add(v.interruption(), v.afterInterruption())
 	} else if v.state.Phase != workdir.Installed {
-		add("the install is not complete", v.inFolder("syncmaster-setup init"))
+		add("the install is not complete", v.initially())
 	}
 	if v.engineErr != nil {
 		add(v.words(v.engineErr), fault.HintOf(v.engineErr))
@@ -34,7 +34,7 @@ func (v *sight) problems(st Status) []Remark {
 	}
 	for _, one := range v.services {
 		if one.verdict.Reason != "" {
-			list = append(list, Remark{one.verdict.Reason, v.next(one.verdict), strings.TrimRight(one.logs, "\n")})
+			list = append(list, Remark{one.verdict.Reason, v.step(one), strings.TrimRight(one.logs, "\n")})
 		}
 	}
 	if v.options.ExternalDatabase && v.database.err != nil {
@@ -48,7 +48,7 @@ func (v *sight) problems(st Status) []Remark {
 	}
 	if n := len(st.Database.Pending); n > 0 {
 		add(fmt.Sprintf("the schema of the database is at %s, release %s needs %s", orBase(st.Database.Revision), v.release, v.release.Head),
-			v.inFolder("syncmaster-setup init"))
+			v.initially())
 	}
 	if revision := st.Database.Revision; st.Database.Head != "" && revision > st.Database.Head {
 		add(fmt.Sprintf("the schema of the database is at %s, newer than release %s knows", revision, v.release), v.schemaBack())
@@ -85,7 +85,7 @@ func (v *sight) notes(st Status) []Remark {
 		add(fmt.Sprintf("the backup %s cannot be read: %s", printable(u.Name), u.Reason), v.inFolder("syncmaster-setup backup list"))
 	}
 	if drifted := v.drifted(); len(drifted) > 0 {
-		add(fmt.Sprintf("the files ask for something else than what runs in: %s", strings.Join(drifted, ", ")), v.inFolder("syncmaster-setup init"))
+		add(fmt.Sprintf("the files ask for something else than what runs in: %s", strings.Join(drifted, ", ")), v.initially())
 	}
 	return list
 }
@@ -102,7 +102,7 @@ func (v *sight) interruption() string {
 // afterInterruption is how it is brought to its end.
 func (v *sight) afterInterruption() string {
 	if v.open == nil || !slices.Contains(moves, v.open.Operation) {
-		return v.inFolder("syncmaster-setup init")
+		return v.initially()
 	}
 	return v.inFolder("syncmaster-setup resume") + "    (or go back: " + v.inFolder("syncmaster-setup abort") + ")"
 }
@@ -169,7 +169,7 @@ func (v *sight) serve(slug string) string {
 	if !slices.Contains(queues, slug) {
 		queues = append(slices.Clone(queues), slug)
 	} else if slices.Contains(v.drifted(), "worker") { // it was made before .env named the queue
-		return v.inFolder("syncmaster-setup init")
+		return v.initially()
 	} else if v.runs("worker") {
 		return v.inFolder("docker compose logs --tail 50 worker")
 	} else {
