@@ -43,14 +43,6 @@ func (d dockerEngine) RunOneOff(ctx context.Context, project *types.Project, ser
 	return exit.Code, exit.Tail, err
 }
 
-func (d dockerEngine) Load(ctx context.Context, dir string, profiles []string) (*types.Project, error) {
-	return engine.Load(ctx, dir, "", profiles)
-}
-
-func (d dockerEngine) LoadAhead(ctx context.Context, dir, folder string, profiles []string) (*types.Project, error) {
-	return engine.LoadAhead(ctx, dir, folder, profiles)
-}
-
 func (d dockerEngine) Check(ctx context.Context, dir, compose, env string) error {
 	return engine.Check(ctx, dir, compose, env)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/urfave/cli/v2"
 
 	"syncmaster-setup/internal/engine"
@@ -76,9 +77,13 @@ func (p *program) setup(dir string) (s *setup.Setup, done func(), err error) {
 	}
 	reporter, done := p.reporter()
 	return &setup.Setup{
-		Dir: folder, Connect: connectEngine, Databases: databases{}, System: system{},
+		Dir: folder, Connect: connectEngine, Load: loadProject, LoadAhead: engine.LoadAhead, Databases: databases{}, System: system{},
 		Random: rand.Reader, Now: time.Now, Report: reporter,
 	}, done, nil
+}
+
+func loadProject(ctx context.Context, dir string, profiles []string) (*types.Project, error) {
+	return engine.Load(ctx, dir, "", profiles)
 }
 
 func connectEngine(ctx context.Context) (setup.Engine, error) {

@@ -42,5 +42,8 @@ func Check(ctx context.Context, dir, compose, env string) error {
 		o.SkipResolveEnvironment = true // .env.docker is not written yet
 		o.Profiles = []string{"*"}
 	})
-	return err
+	if err != nil {
+		return masked(err)
+	}
+	return nil
 }

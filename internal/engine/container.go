@@ -219,6 +219,7 @@ func toContainer(c container.InspectResponse) stack.Container {
 		out.WorkingDir = c.Config.Labels[api.WorkingDirLabel]
 		out.Image, out.Hostname, out.Command = c.Config.Image, c.Config.Hostname, c.Config.Cmd
 		out.Proxies, out.NoProxy = stack.Proxies(variables(c.Config.Env))
+		out.Environment = c.Config.Env
 	}
 	if c.State != nil {
 		out.State = string(c.State.Status)

@@ -102,7 +102,11 @@ func read(ctx context.Context, dir, name string, files []string, env types.Mappi
 	if err != nil {
 		return nil, err
 	}
-	return options.LoadProject(ctx)
+	project, err := options.LoadProject(ctx)
+	if err != nil {
+		return nil, masked(err)
+	}
+	return project, nil
 }
 
 // finish makes every enabled service of a loaded project ready for creation. env_file is resolved and dropped, or the
@@ -185,10 +189,11 @@ func environment(dir string) (types.Mapping, error) {
 	return env.Merge(process), nil
 }
 
-// quotedValue is where compose-go's messages about an env file begin to quote it.
-var quotedValue = regexp.MustCompile(`(?s)(line \d+: (?:unterminated quoted value|unexpected character|key cannot contain a space)).*`)
+// quotedValue is where compose-go's messages about an env file, or a value with a stray $ in a compose file, begin to
+// quote it.
+var quotedValue = regexp.MustCompile(`(?s)(line \d+: (?:unterminated quoted value|unexpected character|key cannot contain a space)|to escape any \$ with another \$\.).*`)
 
-// masked is an error about an env file without the text that it quotes: a line of an env file may be a password.
+// masked is an error about a file without the text that it quotes: that may be a password.
 func masked(err error) error {
 	if text := quotedValue.ReplaceAllString(err.Error(), "$1"); text != err.Error() {
 		return errors.New(text)

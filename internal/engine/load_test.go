@@ -129,6 +129,20 @@ func TestLoadQuotesNoEnvFile(t *testing.T) {
 	}
 }
 
+// A password with a $ in it is what Compose stumbles over.
+func TestLoadQuotesNoValue(t *testing.T) {
+	dir := t.TempDir()
+	const base, override = "services: {a: {image: x}}\n", "services: {a: {environment: {PASSWORD: 'planted${word'}}}\n"
+	write(t, filepath.Join(dir, "docker-compose.yml"), base)
+	write(t, filepath.Join(dir, "docker-compose.override.yml"), override)
+	_, err := engine.Load(t.Context(), dir, "smeng", nil)
+	for _, err := range []error{err, engine.Check(t.Context(), dir, base, "COMPOSE_PROJECT_NAME=smeng\n")} {
+		if err == nil || strings.Contains(err.Error(), "planted") || !strings.Contains(err.Error(), "services.a.environment.PASSWORD") {
+			t.Errorf("got %v, want an error that names the setting, without its value", err)
+		}
+	}
+}
+
 func TestLoadDoesNotLookIntoParentFolders(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "docker-compose.yml"), "services: {a: {image: x}}\n")

@@ -28,8 +28,13 @@ func (v *sight) bundledFiles() []bundleFile {
 		}
 	}
 	for _, name := range append([]string{workdir.ComposeFile}, workdir.Override...) {
-		if text, exists, err := v.setup.Dir.Read(name); err == nil && exists {
-			add(name, v.scrub(secretLine.ReplaceAllString(commentLine.ReplaceAllString(text, ""), "$1 ****")))
+		text, exists, err := v.setup.Dir.Read(name)
+		switch {
+		case err != nil || !exists:
+		case v.project == nil && text != v.last[name]:
+			add(name, "# left out: Compose cannot load it, so its secrets cannot be told from the rest\n")
+		default:
+			add(name, v.scrub(withoutValues(text)))
 		}
 	}
 	for _, name := range []string{"state.json", "journal.json"} {

@@ -85,3 +85,85 @@ func TestBundledRuns(t *testing.T) {
 		t.Errorf("the newest is %v, %v", last, err)
 	}
 }
+
+// TestWithoutValues takes out of a YAML file all that may belong to a secret, in each form that YAML has, and no more.
+func TestWithoutValues(t *testing.T) {
+	const text = `# was: hidden
+services:
+  worker:
+    image: worker:1 # shown
+    environment:
+      A_SECRET: hidden
+      B_SECRET: >-
+        hidden
+
+        hidden # hidden
+      C_SECRET:
+        hidden
+      D_SECRET: "hidden
+ hidden"
+      E: shown
+      F_TOKEN: 'hidden''s'
+      "G_DSN" : hidden
+    labels:
+    - api_key=hidden
+    - shown=1
+    - MY_PASSWORD=hidden two
+    private:
+    - hidden
+    - hidden: hidden
+    command: [shown]
+    SYNCMASTER__DATABASE__URL: hidden
+    KEY_PATH: shown
+    MY_KEY_FILE: hidden
+  secrets: {a: hidden,
+    b: hidden}
+  other: {image: shown}
+`
+	got := withoutValues(text)
+	if strings.Contains(got, "hidden") || strings.Count(got, "shown") != strings.Count(text, "shown") || !strings.Contains(got, "      B_SECRET: ****\n") {
+		t.Errorf("became\n%s", got)
+	}
+}
+
+// TestBundledFiles: a Compose file that is ours is in a bundle; another one only where its secrets are known.
+func TestBundledFiles(t *testing.T) {
+	const override = "services: {worker: {environment: {A: of-nobody-knows}}}\n"
+	for _, tt := range []struct {
+		name, ours string
+		loads      bool
+		want       map[string]string
+	}{
+		{"as written", "services: {}\n", true, map[string]string{workdir.ComposeFile: "services: {}\n", workdir.OverrideFile: "services: {worker: {environment: {A: ****}}}\n"}},
+		{"broken override", "services: {}\n", false, map[string]string{workdir.ComposeFile: "services: {}\n", workdir.OverrideFile: "# left out"}},
+		{"edited", "services: {b: {}}\n", false, map[string]string{workdir.ComposeFile: "# left out", workdir.OverrideFile: "# left out"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := wellSight(t)
+			if err := v.setup.Dir.Prepare(); err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range map[string]string{workdir.ComposeFile: tt.ours, workdir.OverrideFile: override} {
+				if err := os.WriteFile(v.setup.Dir.File(name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			v.project.Services["worker"] = serviceWith("of-nobody-knows", "")
+			if !tt.loads {
+				v.project = nil
+			}
+			v.redaction = v.redactor()
+			found := 0
+			for _, f := range v.bundledFiles() {
+				if want, has := tt.want[strings.TrimPrefix(f.name, "files/")]; has && strings.HasPrefix(f.text, want) {
+					found++
+				} else {
+					t.Errorf("%s is %q", f.name, f.text)
+				}
+			}
+			if found != len(tt.want) {
+				t.Errorf("%d files, want %d", found, len(tt.want))
+			}
+		})
+	}
+}

@@ -53,15 +53,18 @@ func (s *Setup) OpenLog(ctx context.Context, o LogOptions) (*Log, error) {
 	if err := w.recall(config.Options{}); err != nil {
 		return nil, err
 	}
-	redactor, err := w.redactor()
-	if err != nil {
-		return nil, err
-	}
 	engine, err := s.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	observed, err := engine.Observe(ctx, w.options.Project, nil)
+	if err != nil {
+		return nil, err
+	}
+	w.observed = observed
+	r := &run{Setup: s, world: w}
+	_ = r.load(ctx) // where Compose refuses the folder, the containers themselves have what they can tell
+	redactor, err := w.redactor(r.project)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func TestSecretsOfAnInstall(t *testing.T) {
 		},
 		last: map[string]string{workdir.AppEnvFile: "SYNCMASTER__HWM_STORE__PASSWORD=planted-six\nPROXY=http://u:planted-seven@proxy\n"},
 	}
-	redactor, err := w.redactor()
+	redactor, err := w.redactor(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestSecretsOfAnInstall(t *testing.T) {
 		t.Errorf("shown is %s", got)
 	}
 	w.texts[workdir.EnvFile] = "A='planted"
-	if _, err := w.redactor(); err == nil || strings.Contains(err.Error(), "planted") {
+	if _, err := w.redactor(nil); err == nil || strings.Contains(err.Error(), "planted") {
 		t.Errorf("a file that cannot be read gives %v", err)
 	}
 }

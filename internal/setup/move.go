@@ -117,7 +117,7 @@ func (m *move) worldAt(at stand) (world, error) {
 
 // redactor knows the secrets of both stands.
 func (m *move) redactor() *secret.Redactor {
-	var known []secret.Text
+	known := m.hidden(m.project)
 	for _, texts := range m.files {
 		known = append(known, readable(texts)...)
 	}

@@ -97,7 +97,7 @@ func (m *move) makeAhead(ctx context.Context) (wait func()) {
 	made := make(chan struct{})
 	go func() {
 		defer close(made)
-		project, err := m.engine.LoadAhead(ctx, m.dir, m.Dir.GenerationPath(m.To.Generation), w.options.Services())
+		project, err := m.LoadAhead(ctx, m.dir, m.Dir.GenerationPath(m.To.Generation), w.options.Services())
 		if err == nil && m.engine.Create(ctx, project, "server") == nil {
 			m.ahead = project
 		}

@@ -53,10 +53,6 @@ type Engine interface {
 	// ReadLog calls each for every line of a container's log, and ends with the first error of each.
 	ReadLog(ctx context.Context, containerID string, o stack.LogOptions, each func(stack.LogLine) error) error
 	ContainerAddress(ctx context.Context, project, service string) (netip.Addr, error)
-	// Load reads the project of a folder as docker compose does: compose file, override file and env files.
-	Load(ctx context.Context, dir string, profiles []string) (*types.Project, error)
-	// LoadAhead reads the project that Load will read in dir once the files in folder have come into place there.
-	LoadAhead(ctx context.Context, dir, folder string, profiles []string) (*types.Project, error)
 	// Check reports why Compose would refuse a compose file and .env that are not written yet, or nil. An override
 	// file in dir is read with them.
 	Check(ctx context.Context, dir, compose, env string) error
@@ -203,10 +199,14 @@ type System interface {
 	ReadFile(path string) (string, error)
 }
 
-// Setup runs the use cases on one install folder.
+// Setup runs the use cases on one install folder. Connect finds the engine. Load reads the project of a folder as docker
+// compose does: compose file, override file and env files; LoadAhead the one that Load will read in dir once the files in
+// folder have come into place there.
 type Setup struct {
 	Dir       workdir.Dir
 	Connect   func(ctx context.Context) (Engine, error)
+	Load      func(ctx context.Context, dir string, profiles []string) (*types.Project, error)
+	LoadAhead func(ctx context.Context, dir, folder string, profiles []string) (*types.Project, error)
 	Databases Databases
 	System    System
 	Random    io.Reader

@@ -371,8 +371,7 @@ func (r *run) redactor() *secret.Redactor {
 			known = append(known, secret.NewText(value))
 		}
 	}
-	known = append(known, readable(r.texts)...)
-	return secret.NewRedactor(append(known, readable(r.last)...)...)
+	return secret.NewRedactor(append(known, r.hidden(r.project)...)...)
 }
 
 func indent(text string) string {

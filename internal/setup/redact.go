@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
@@ -19,25 +21,46 @@ var secretName = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|credenti
 // looksSecret tells by its name whether a variable that no release describes may hold a secret.
 func looksSecret(name string) bool { return secretName.MatchString(name) }
 
-// redactor returns what removes the secrets of the install from text: those in the folder's env files, and those of the
-// last generation, which a container may still run with. A file that cannot be read is an error: what is not known
-// cannot be hidden.
-func (w world) redactor() (*secret.Redactor, error) {
-	var known []secret.Text
-	for _, texts := range []map[string]string{w.texts, w.last} {
-		list, err := secretsIn(texts)
-		if err != nil {
-			return nil, fault.New(fault.Refused, fmt.Errorf("reading the secrets to hide: %w", err), "correct that line")
+// hidden returns the secrets of the install as far as its files can be read: those in the folder's env files, those of
+// the last generation, which a container may still run with, and those that services and containers have from elsewhere,
+// such as the override file. project is nil where Compose cannot load it.
+func (w world) hidden(project *types.Project) []secret.Text {
+	list := append(readable(w.texts), readable(w.last)...)
+	for _, c := range w.observed.Containers {
+		for _, variable := range c.Environment {
+			name, value, _ := strings.Cut(variable, "=")
+			list = append(list, secretOf(name, value)...)
 		}
-		known = append(known, list...)
 	}
-	return secret.NewRedactor(known...), nil
+	if project == nil {
+		return list
+	}
+	for _, service := range project.AllServices() {
+		for name, value := range service.Environment {
+			if value != nil {
+				list = append(list, secretOf(name, *value)...)
+			}
+		}
+		for name, value := range service.Labels {
+			list = append(list, secretOf(name, value)...)
+		}
+	}
+	return list
 }
 
-// hide removes the secrets of the install from text of our own, as far as its files can be read.
-func (w world) hide(text string) string {
-	return secret.NewRedactor(append(readable(w.texts), readable(w.last)...)...).String(text)
+// redactor removes the secrets of the install from what its containers have written. An env file that cannot be read is
+// an error: what is not known cannot be hidden.
+func (w world) redactor(project *types.Project) (*secret.Redactor, error) {
+	for _, texts := range []map[string]string{w.texts, w.last} {
+		if _, err := secretsIn(texts); err != nil {
+			return nil, fault.New(fault.Refused, fmt.Errorf("reading the secrets to hide: %w", err), "correct that line")
+		}
+	}
+	return secret.NewRedactor(w.hidden(project)...), nil
 }
+
+// hide removes the secrets of the install from text of our own.
+func (w world) hide(text string) string { return secret.NewRedactor(w.hidden(nil)...).String(text) }
 
 // readable returns the secrets of those files that can be read.
 func readable(texts map[string]string) []secret.Text {

@@ -4,7 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/stack"
 	"syncmaster-setup/internal/workdir"
 )
 
@@ -45,8 +48,39 @@ func TestHide(t *testing.T) {
 			t.Errorf("%s is shown as %s", text, got)
 		}
 	}
-	if r, err := w.redactor(); err != nil || r.String("first-planted older-planted") != "**** ****" {
+	if r, err := w.redactor(nil); err != nil || r.String("first-planted older-planted") != "**** ****" {
 		t.Errorf("redactor: %v", err)
+	}
+}
+
+// serviceWith returns a service that has secrets in its environment and its labels.
+func serviceWith(variable, label string) types.ServiceConfig {
+	var s types.ServiceConfig
+	s.Environment = types.MappingWithEquals{"S3_SECRET": &variable, "UNSET_TOKEN": nil}
+	s.Labels = types.Labels{"api_key": label}
+	return s
+}
+
+// What services and containers have from elsewhere is hidden by everything that shows what they have written.
+func TestHideWhatComesFromElsewhere(t *testing.T) {
+	project := &types.Project{
+		Services: types.Services{"worker": serviceWith("of-override", "of-label")}, DisabledServices: types.Services{"x": serviceWith("of-disabled", "")},
+	}
+	w := world{observed: stack.Observed{Containers: []stack.Container{{Environment: []string{"S3_SECRET=of=container", "PATH=/bin", "ALONE"}}}}}
+	redactor, err := w.redactor(project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{world: w, project: project}
+	for who, hide := range map[string]func(string) string{
+		"logs": redactor.String, "a run": r.redact, "a move": (&move{run: r}).redactor().String, "a look": (&sight{world: w, project: project}).redactor().String,
+	} {
+		if got := hide("of-override of-label of-disabled of=container /bin"); got != "**** **** **** **** /bin" {
+			t.Errorf("%s shows %s", who, got)
+		}
+	}
+	if got := w.hide("of=container"); got != "****" {
+		t.Errorf("without a project %s is shown", got)
 	}
 }
 
@@ -56,7 +90,7 @@ func TestHideWithAFileThatCannotBeRead(t *testing.T) {
 	if got := w.hide("planted-token"); got != "****" {
 		t.Errorf("shown as %s", got)
 	}
-	_, err := w.redactor()
+	_, err := w.redactor(nil)
 	if fault.CodeOf(err) != fault.Refused || !strings.Contains(err.Error(), "reading .env: ") || strings.Contains(err.Error(), "planted") {
 		t.Errorf("got %v", err)
 	}

@@ -2,33 +2,16 @@ package setup
 
 import (
 	"regexp"
+	"strings"
 
-	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/secret"
-	"syncmaster-setup/internal/workdir"
 )
 
-// redactor knows every secret that the folder holds, now and in the last generation, and those that the project takes
-// from elsewhere, such as the override file.
+// redactor knows the secrets of the install, and of the earlier generations that were recalled.
 func (v *sight) redactor() *secret.Redactor {
-	var known []secret.Text
-	for _, texts := range append([]map[string]string{v.texts, v.last}, v.older...) {
-		for _, name := range []string{workdir.EnvFile, workdir.AppEnvFile} {
-			if parsed, err := envfile.Parse(texts[name]); err == nil {
-				for key, value := range parsed.Map() {
-					known = append(known, secretOf(key, value)...)
-				}
-			}
-		}
-	}
-	if v.project != nil {
-		for _, service := range v.project.Services {
-			for key, value := range service.Environment {
-				if value != nil {
-					known = append(known, secretOf(key, *value)...)
-				}
-			}
-		}
+	known := v.hidden(v.project)
+	for _, texts := range v.older {
+		known = append(known, readable(texts)...)
 	}
 	return secret.NewRedactor(known...)
 }
@@ -56,11 +39,43 @@ var patterns = []struct {
 	{regexp.MustCompile(`(?i)([\w.-]*(?:passw|passphrase|secret|token|credential|api_?key|access_?key)[\w.-]*["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,;})]+)`), `$1****`},
 }
 
-// secretLine is a line of a YAML file that gives something a value, under a name that looks secret.
-var secretLine = regexp.MustCompile(`(?im)^(\s*(?:-\s*)?["']?[\w.-]*(?:passw|passphrase|secret|token|credential|api_?key|access_?key|_key|_pass)[\w.-]*["']?\s*[:=]).*$`)
+// namedLine is a line of a YAML file that gives something a name: its indentation, a dash, the name, the value.
+var namedLine = regexp.MustCompile(`^((\s*)(-?)\s*["']?([\w.-]+)["']?\s*[:=])\s*(.*)$`)
 
-// commentLine may hold what was a value once.
-var commentLine = regexp.MustCompile(`(?m)^\s*#.*\n?`)
+// partOfSecret tells names of what belongs to a secret, and may hold it.
+var partOfSecret = regexp.MustCompile(`(?i)_key|_pass`)
+
+// withoutValues takes out of a YAML file what stands under names that look secret, on the same line or on those that go
+// on with it, and comments, which may hold what was a value once.
+func withoutValues(text string) string {
+	var b strings.Builder
+	var hidden []string // namedLine of the value that is being left out
+	quoted := false     // until its quote ends
+	for line := range strings.Lines(text) {
+		trimmed := strings.TrimSpace(line)
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		switch {
+		case hidden != nil && quoted:
+			quoted = !strings.Contains(line, hidden[5][:1])
+			continue
+		case trimmed == "", strings.HasPrefix(trimmed, "#"):
+			continue
+		case hidden != nil && (indent > len(hidden[2]) || indent == len(hidden[2]) && hidden[3] == "" && strings.HasPrefix(trimmed, "-")):
+			continue
+		}
+		hidden = namedLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if hidden == nil || !secretSetting(hidden[4]) && !partOfSecret.MatchString(hidden[4]) {
+			hidden = nil
+			b.WriteString(line)
+			continue
+		}
+		b.WriteString(hidden[1] + " ****\n")
+		for _, quote := range []string{`"`, "'"} {
+			quoted = quoted || strings.HasPrefix(hidden[5], quote) && strings.Count(hidden[5], quote)%2 == 1
+		}
+	}
+	return b.String()
+}
 
 // scrub takes out of a text what is a secret of this install, and what looks like one.
 func (v *sight) scrub(text string) string {

@@ -94,12 +94,11 @@ func (s *Setup) see(ctx context.Context, thoroughly bool) (*sight, error) {
 	if parsed, err := envfile.Parse(w.texts[workdir.AppEnvFile]); err == nil {
 		v.settings = parsed.Map()
 	}
-	v.redaction = v.redactor()
 	if kept, err := s.Backups(); err == nil { // a folder that cannot be listed holds none for this user
 		v.backups = kept
 	}
-	v.observeEngine(ctx)
-	v.redaction = v.redactor() // knows the project now
+	v.observeProject(ctx)
+	v.redaction = v.redactor()
 	v.askServices(ctx, thoroughly)
 	if thoroughly {
 		v.lookThoroughly(ctx)
@@ -114,13 +113,32 @@ func (s *Setup) see(ctx context.Context, thoroughly bool) (*sight, error) {
 	return v, ctx.Err()
 }
 
-// observeEngine asks the engine what it holds and loads the project; nothing here talks to SyncMaster.
-func (v *sight) observeEngine(ctx context.Context) {
-	v.engine, v.engineErr = ask(ctx, v.setup.Connect)
-	if v.engineErr != nil {
+// observeProject loads the project, which needs no engine, and asks the engine what it holds of it; nothing here talks to
+// SyncMaster.
+func (v *sight) observeProject(ctx context.Context) {
+	w := v.world
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		v.project, v.projectErr = ask(ctx, func(ctx context.Context) (*types.Project, error) {
+			r := &run{Setup: v.setup, world: w}
+			err := r.load(ctx)
+			return r.project, err
+		})
+	})
+	v.observeEngine(ctx, w)
+	asking.Wait()
+	if v.project != nil && v.engine != nil {
+		v.hashes, v.projectErr = v.engine.Hashes(v.project)
+	}
+}
+
+// observeEngine asks the engine for what it holds of an install.
+func (v *sight) observeEngine(ctx context.Context, w world) {
+	engine, err := ask(ctx, v.setup.Connect)
+	if err != nil {
+		v.engineErr = err
 		return
 	}
-	engine, w := v.engine, v.world
 	var asking sync.WaitGroup
 	var hostErr, observeErr error
 	asking.Go(func() { v.host, hostErr = ask(ctx, engine.Host) })
@@ -129,19 +147,9 @@ func (v *sight) observeEngine(ctx context.Context) {
 			return engine.Observe(ctx, w.options.Project, w.images())
 		})
 	})
-	asking.Go(func() {
-		v.project, v.projectErr = ask(ctx, func(ctx context.Context) (*types.Project, error) {
-			r := &run{Setup: v.setup, world: w, engine: engine}
-			err := r.load(ctx)
-			return r.project, err
-		})
-	})
 	asking.Wait()
-	if v.engineErr = errors.Join(hostErr, observeErr); v.engineErr != nil {
-		v.engine = nil
-	}
-	if v.project != nil && v.engine != nil {
-		v.hashes, v.projectErr = v.engine.Hashes(v.project)
+	if v.engineErr = errors.Join(hostErr, observeErr); v.engineErr == nil {
+		v.engine = engine
 	}
 }
 

@@ -151,7 +151,7 @@ func (v *sight) drifted() []string {
 		hash, defined := v.hashes[c.Service]
 		image, present := v.observed.Images[c.Image]
 		switch {
-		case !defined && v.project != nil && !slices.Contains(slices.Collect(maps.Keys(v.project.DisabledServices)), c.Service):
+		case !defined && v.hashes != nil && !slices.Contains(slices.Collect(maps.Keys(v.project.DisabledServices)), c.Service):
 			names = append(names, c.Service+" (in no file)")
 		case defined && hash != c.ConfigHash:
 			names = append(names, c.Service)

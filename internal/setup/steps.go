@@ -102,7 +102,7 @@ func (r *run) load(ctx context.Context) error {
 	if r.imageMigrates() {
 		profiles = append(profiles, "migrations")
 	}
-	project, err := r.engine.Load(ctx, r.dir, profiles)
+	project, err := r.Load(ctx, r.dir, profiles)
 	if err != nil {
 		return fmt.Errorf("loading the Compose project: %w", err)
 	}

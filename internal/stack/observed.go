@@ -41,6 +41,8 @@ type Container struct {
 	Proxies  []string // names of its variables that send it to a proxy
 	NoProxy  string   // what it asks directly all the same
 	Logs     LogFile
+
+	Environment []string // NAME=value, with secrets: it is only read to hide them
 }
 
 // LogFile is where the engine keeps what a container writes.

@@ -343,31 +343,58 @@ services:
 	}
 	noSecret(t, "the output of doctor", got.said(), secrets...)
 	files := readArchive(t, path)
+	mustHoldNoSecret(t, files, secrets)
+	noSecret(t, "the settings", files["syncmaster-bundle/files/env.docker"], more["unknown"])
+	mustHold(t, files, map[string]string{
+		"versions.txt": "SyncMaster 0.3.2", "status.json": `"healthy": false`, "doctor.json": `"id": "services"`, "files/env": "POSTGRES_PASSWORD=****",
+		"files/env.docker": "MY_OWN_SETTING=****", "files/docker-compose.yml": "image: ${IMAGE_PREFIX:-}postgres:17", "files/docker-compose.override.yml": "entrypoint: [env]",
+		"files/state.json": s.project, "plan.txt": "write files", "runs/20260101T120000.000Z-abort.log": "****", "runs/20260101T120001.000Z-server.txt": "****",
+		"logs/" + s.project + "-worker-1.log": "SYNCMASTER__DATABASE__URL=", "logs/" + s.project + "-db-1.log": "database system is ready",
+	})
+	if names := slices.Sorted(maps.Keys(files)); !slices.ContainsFunc(names, func(n string) bool {
+		return strings.HasPrefix(n, "syncmaster-bundle/runs/") && strings.HasSuffix(n, "Z-init.log")
+	}) {
+		t.Errorf("the log of init is missing among %v", names)
+	}
+
+	again := func(name, says string) map[string]string {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), name+".tar.gz")
+		got := s.look("doctor", "--bundle", path).is(t, 1).says(t, path, says)
+		noSecret(t, "the output of doctor, "+name, got.said(), secrets...)
+		files := readArchive(t, path)
+		mustHoldNoSecret(t, files, secrets)
+		return files
+	}
+	s.env = []string{"DOCKER_HOST=unix:///nowhere/docker.sock"}
+	mustHold(t, again("no-engine", "/nowhere/docker.sock"), map[string]string{"files/docker-compose.override.yml": "S3_SECRET: ****"})
+	s.env = nil
+	s.edit("docker-compose.override.yml", "services:", "services: [")
+	mustHold(t, again("broken", "reading the Compose project"), map[string]string{
+		"files/docker-compose.override.yml": "left out", "files/docker-compose.yml": "image: ${IMAGE_PREFIX:-}postgres:17", "logs/" + s.project + "-worker-1.log": "S3_SECRET=****",
+	})
+}
+
+// mustHoldNoSecret searches a bundle, also for the middle of an encoded secret, which is one, too.
+func mustHoldNoSecret(t *testing.T, files map[string]string, secrets []string) {
+	t.Helper()
 	for name, text := range files {
 		noSecret(t, name, text, secrets...)
-	}
-	for name, text := range files { // the middle of an encoded secret is one, too
 		for _, secret := range secrets {
 			if middle := base64.StdEncoding.EncodeToString([]byte("user:" + secret))[8:]; strings.Contains(text, middle[:len(middle)-4]) {
 				t.Errorf("%s holds a secret in base64:\n%s", name, text)
 			}
 		}
 	}
-	noSecret(t, "the settings", files["syncmaster-bundle/files/env.docker"], more["unknown"])
-	for name, want := range map[string]string{
-		"versions.txt": "SyncMaster 0.3.2", "status.json": `"healthy": false`, "doctor.json": `"id": "services"`, "files/env": "POSTGRES_PASSWORD=****",
-		"files/env.docker": "MY_OWN_SETTING=****", "files/docker-compose.yml": "image: ${IMAGE_PREFIX:-}postgres:17", "files/docker-compose.override.yml": "entrypoint: [env]",
-		"files/state.json": s.project, "plan.txt": "write files", "runs/20260101T120000.000Z-abort.log": "****", "runs/20260101T120001.000Z-server.txt": "****",
-		"logs/" + s.project + "-worker-1.log": "SYNCMASTER__DATABASE__URL=", "logs/" + s.project + "-db-1.log": "database system is ready",
-	} {
+}
+
+// mustHold fails the test unless each of some files of a bundle holds a text.
+func mustHold(t *testing.T, files, wanted map[string]string) {
+	t.Helper()
+	for name, want := range wanted {
 		if !strings.Contains(files["syncmaster-bundle/"+name], want) {
 			t.Errorf("%s does not hold %q:\n%s", name, want, files["syncmaster-bundle/"+name])
 		}
-	}
-	if names := slices.Sorted(maps.Keys(files)); !slices.ContainsFunc(names, func(n string) bool {
-		return strings.HasPrefix(n, "syncmaster-bundle/runs/") && strings.HasSuffix(n, "Z-init.log")
-	}) {
-		t.Errorf("the log of init is missing among %v", names)
 	}
 }
 

@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,7 @@ func TestLogs(t *testing.T) {
 	logs("db", "nobody").is(t, 3).says(t, `no container belongs to a service "nobody"`, "there are db, frontend, rabbitmq, scheduler, server, worker")
 	s.followLogs(say)
 	s.logsOfAOneOff(logs)
+	s.logsOfAnOverride(logs)
 }
 
 // followLogs ends as a user does, with Ctrl-C, and where nothing is left to follow.
@@ -100,6 +103,26 @@ func (s *stack) logsOfAOneOff(logs func(...string) result) {
 	s.compose("up", "--no-deps", "db-migrations").is(s.t, 0)
 	if got := logs("--output", "json", "db-migrations").is(s.t, 0); len(logLines(s.t, got.stdout)) == 0 {
 		s.t.Error("db-migrations has no line")
+	}
+}
+
+// logsOfAnOverride hides what a service has from the override file, and still where the file is another one, or is broken.
+func (s *stack) logsOfAnOverride(logs func(...string) result) {
+	s.t.Helper()
+	const secret = "override-marker-secret-1"
+	override := filepath.Join(s.dir, "docker-compose.override.yml")
+	write(s.t, override, "services:\n  worker:\n    entrypoint: [env]\n    command: []\n    restart: 'no'\n    environment:\n      S3_SECRET: >-\n        "+secret+"\n")
+	s.compose("up", "--detach", "--no-deps", "worker").is(s.t, 0)
+	for what, change := range map[string]string{"in place": read(s.t, override), "another one": "services: {}\n", "broken": "services: [\n"} {
+		write(s.t, override, change)
+		eventually(s.t, func() error {
+			got := logs("worker").is(s.t, 0)
+			noSecret(s.t, "the log of a worker, the override file "+what, got.said(), secret)
+			if !strings.Contains(got.stdout, "S3_SECRET=****") {
+				return fmt.Errorf("the worker has not said it yet: %s", got.stdout)
+			}
+			return nil
+		})
 	}
 }
 

@@ -163,11 +163,12 @@ func TestFailuresHideSecrets(t *testing.T) {
 	s.env = env
 	s.init(append(slices.Clone(whole), set...)...).is(t, 0)
 	s.env = nil // the second run knows the secrets from the files alone
-	secrets := s.allSecrets()
+	const overridden = "override-marker-secret-1"
+	secrets := append(s.allSecrets(), overridden)
 
 	// a worker that prints all it knows and ends
 	override := filepath.Join(s.dir, "docker-compose.override.yml")
-	write(t, override, "services:\n  worker:\n    entrypoint: [env]\n    command: []\n")
+	write(t, override, "services:\n  worker:\n    entrypoint: [env]\n    command: []\n    environment: {S3_SECRET: "+overridden+"}\n")
 	for _, output := range []string{"text", "json"} {
 		got := s.init(append(slices.Clone(whole), "--output", output)...).is(t, 1).says(t, "SYNCMASTER__", "****")
 		noSecret(t, "the last lines of a worker, as "+output, got.said(), secrets...)
