@@ -7,9 +7,14 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"syncmaster-setup/internal/probe"
 )
+
+// sizeLimit bounds the look at the disk of the volumes. Where this user may not read them, the engine has to count, which
+// may take many seconds.
+const sizeLimit = 500 * time.Millisecond
 
 // asker returns what reaches the services, as init does.
 func (v *sight) asker() *run {
@@ -54,7 +59,9 @@ func (v *sight) askServices(ctx context.Context, thoroughly bool) {
 		for _, volume := range v.observed.Volumes {
 			names = append(names, volume.Name)
 		}
-		v.volumes, _ = ask(ctx, func(ctx context.Context) (map[string]int64, error) { // its size is not told then
+		v.volumes, _ = ask(ctx, func(ctx context.Context) (map[string]int64, error) { // a size that is missing is not told
+			ctx, cancel := context.WithTimeout(ctx, sizeLimit)
+			defer cancel()
 			return v.engine.VolumeBytes(ctx, names)
 		})
 	})

@@ -162,6 +162,33 @@ func TestAskEnds(t *testing.T) {
 	}
 }
 
+// sizes is an engine that has counted one of two volumes when its time is over.
+type sizes struct {
+	Engine
+	limit time.Duration
+}
+
+func (e *sizes) VolumeBytes(ctx context.Context, names []string) (map[string]int64, error) {
+	deadline, _ := ctx.Deadline()
+	e.limit = time.Until(deadline)
+	<-ctx.Done()
+	return map[string]int64{names[0]: 7}, ctx.Err()
+}
+
+// A size that takes long to count is left out before a look at a healthy stack becomes slow.
+func TestSizesAreNotWaitedFor(t *testing.T) {
+	v := healthySight(t)
+	engine := &sizes{}
+	v.engine, v.observed.Volumes = engine, []stack.Volume{{Name: "one"}, {Name: "two"}}
+	v.askServices(t.Context(), false)
+	if len(v.volumes) != 1 || v.volumes["one"] != 7 {
+		t.Errorf("the sizes are %v", v.volumes)
+	}
+	if engine.limit <= 0 || engine.limit > sizeLimit {
+		t.Errorf("they may take %s", engine.limit)
+	}
+}
+
 func TestSecretsOfASight(t *testing.T) {
 	v := healthySight(t)
 	v.texts[workdir.EnvFile] = "POSTGRES_PASSWORD='pg pass'\nMY_TOKEN=token-of-mine\nVERSION=0.3.2\n"
