@@ -19,9 +19,10 @@ import (
 
 func (p *program) backupCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "backup",
-		Usage:       "back up database and files, and restore them",
-		Subcommands: []*cli.Command{p.backupCreate(), p.backupList(), p.backupVerify(), p.backupRestore()},
+		Name:            "backup",
+		Usage:           "back up database and files, and restore them",
+		HideHelpCommand: true,
+		Subcommands:     []*cli.Command{p.backupCreate(), p.backupList(), p.backupVerify(), p.backupRestore()},
 		Description: `Example: syncmaster-setup backup create
 
 A backup is a folder in backups/ with a dump of the database, the files of the install and a manifest with the checksum
@@ -31,7 +32,7 @@ of each. It holds the encryption key and every password: keep it as safe as thos
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return fault.New(fault.BadInput, fmt.Errorf("unknown command %q", "backup "+c.Args().First()), "known are create, list, verify, restore")
+				return unknownCommand(c)
 			}
 			return cli.ShowSubcommandHelp(c)
 		},
@@ -201,6 +202,9 @@ func (p *program) onBackup(c *cli.Command, description, codes string, run func(*
 	c.OnUsageError = usageError
 	c.Action = func(ctx *cli.Context) error {
 		if err := p.readShared(ctx); err != nil {
+			return err
+		}
+		if err := misplacedOption(ctx, ctx.Args().Slice()); err != nil {
 			return err
 		}
 		if ctx.Args().Len() > 1 {

@@ -88,7 +88,7 @@ func (p *program) app() *cli.App {
 	return &cli.App{
 		Name:            "syncmaster-setup",
 		Usage:           "install Data.SyncMaster on a Docker host and look after it",
-		UsageText:       "syncmaster-setup init                a fresh host to a healthy stack\n   syncmaster-setup COMMAND --help      all about one command",
+		UsageText:       "syncmaster-setup init                a fresh host to a healthy stack\nsyncmaster-setup COMMAND --help      all about one command",
 		Version:         fmt.Sprintf("%s (SyncMaster %s to %s)", version, release.Known()[0], release.Newest()),
 		Reader:          p.streams.In,
 		Writer:          p.streams.Out,
@@ -96,11 +96,11 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		// a setting may be a list with commas in it; the flags that take names split them themselves
 		DisableSliceFlagSeparator: true,
-		Commands: []*cli.Command{
+		Commands: explain([]*cli.Command{
 			p.initCommand(), p.upgradeInstallCommand(), p.resumeCommand(), p.abortCommand(), p.rollbackCommand(), p.backupCommand(),
 			p.statusCommand(), p.doctorCommand(), p.logsCommand(), p.runsCommand(), p.migrateCommand(), p.renderCommand(), p.devCommand(), p.releasesCommand(),
 			p.completionCommand(), p.completeCommand(),
-		},
+		}),
 		// urfave/cli would end the process itself, past every defer, for errors with an exit code of their own.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
@@ -110,7 +110,7 @@ func (p *program) app() *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + allCodes + "\n",
+		CustomAppHelpTemplate: "Example: syncmaster-setup init --dir /srv/syncmaster\n\n" + cli.AppHelpTemplate + "\n" + allCodes + "\n",
 	}
 }
 

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/database"
 	"syncmaster-setup/internal/engine"
@@ -16,7 +18,7 @@ import (
 // values returns what may be the value of an option. Of a list with commas only the last word is being typed.
 func (l *line) values(option, typed string) []candidate {
 	switch option {
-	case "version", "to":
+	case "version", "to", "release":
 		return releases()
 	case "profile":
 		return after(typed[:strings.LastIndex(typed, ",")+1], config.Profiles)
@@ -28,7 +30,7 @@ func (l *line) values(option, typed string) []candidate {
 		return after("", []string{"text", "json"})
 	case "dir", "source", "checkout":
 		return folders
-	case "env-file":
+	case "env-file", "plan", "plan-out", "bundle":
 		return files
 	}
 	return nil
@@ -49,6 +51,8 @@ func (l *line) argumentValues(ctx context.Context) []candidate {
 		return append([]candidate{{database.Base, "before the first revision"}}, revisions()...)
 	case "migrate show", "migrate stamp":
 		return append([]candidate{{"head", "the newest revision"}}, revisions()...)
+	case "backup verify", "backup restore":
+		return l.backups()
 	}
 	return nil
 }
@@ -86,18 +90,33 @@ func revisions() []candidate {
 	return append(list, releases()...)
 }
 
-// services returns those of the install's Compose file that were not named yet. A folder that cannot be read has none.
-func (l *line) services(ctx context.Context) []candidate {
-	dir := l.given["dir"]
-	if dir == "" {
-		dir = os.Getenv("SYNCMASTER_SETUP_DIR")
-	}
+// dir returns the install folder of the line.
+func (l *line) dir() string {
+	dir := cmp.Or(l.given["dir"], os.Getenv("SYNCMASTER_SETUP_DIR"))
 	if below, home := strings.CutPrefix(dir, "~/"); home { // the shell has not replaced it yet
 		if path, err := os.UserHomeDir(); err == nil {
 			dir = filepath.Join(path, below)
 		}
 	}
-	project, err := engine.Load(ctx, dir, "", []string{"*"})
+	return dir
+}
+
+// backups returns those of the install, the newest first. A folder that cannot be read has none.
+func (l *line) backups() []candidate {
+	found, err := backup.In(filepath.Join(l.dir(), "backups")).List()
+	if err != nil {
+		return nil
+	}
+	list := make([]candidate, len(found.Backups))
+	for i, m := range found.Backups {
+		list[i] = candidate{m.Name, "SyncMaster " + m.Version + ", " + m.Reason}
+	}
+	return list
+}
+
+// services returns those of the install's Compose file that were not named yet. A folder that cannot be read has none.
+func (l *line) services(ctx context.Context) []candidate {
+	project, err := engine.Load(ctx, l.dir(), "", []string{"*"})
 	if err != nil {
 		return nil
 	}

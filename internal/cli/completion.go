@@ -40,7 +40,8 @@ func (p *program) completionCommand() *cli.Command {
 	}
 	c.Description = "Example: " + strings.Join(examples, "\n         ") + `
 
-Completes commands, options, releases, profiles, revisions and the services of an install; needs no engine.
+Completes commands, options, releases, profiles, revisions, and the services and backups of an install; needs no
+engine.
 
 ` + printExitCodes
 	return c

@@ -23,9 +23,9 @@ import (
 func (p *program) devCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "dev",
-		Usage:           "database and broker for running SyncMaster from its source, or all of it built from there",
+		Usage:           "database and broker for SyncMaster from its source, or all of it built there",
 		HideHelpCommand: true,
-		OnUsageError:    devUsageError,
+		OnUsageError:    usageError,
 		Description: `Example: syncmaster-setup dev up --checkout . && eval "$(syncmaster-setup dev env --shell)"
 
 Each checkout, and each user of a host, has an environment of its own: a Compose project with free ports on 127.0.0.1.
@@ -35,15 +35,15 @@ It is kept in the folder ` + setup.DevFolder + ` of the checkout, which git does
 			if !c.Args().Present() {
 				return cli.ShowSubcommandHelp(c)
 			}
-			return fault.New(fault.BadInput, fmt.Errorf("unknown command \"dev %s\"", c.Args().First()), "known are up, env, reset, down")
+			return unknownCommand(c)
 		},
 	}
 }
 
 func (p *program) devUpCommand() *cli.Command {
-	return p.dev(&cli.Command{
+	return command(&cli.Command{
 		Name:  "up",
-		Usage: "start database and broker, at the revision of a release or of a checkout; with --source the whole stack",
+		Usage: "start database and broker, migrated; with --source the whole stack",
 		Flags: p.devFlags(targetFlags()...),
 		Action: func(c *cli.Context) error {
 			return p.runDev(c, (*setup.Setup).DevUp)
@@ -64,7 +64,7 @@ dev reset. Running it again changes only what is not as wanted.`)
 }
 
 func (p *program) devResetCommand() *cli.Command {
-	return p.dev(&cli.Command{
+	return command(&cli.Command{
 		Name:  "reset",
 		Usage: "delete the data of the environment and start it afresh",
 		Flags: p.devFlags(append(targetFlags(), &cli.BoolFlag{Name: "yes", Usage: "delete the data unasked"})...),
@@ -83,7 +83,7 @@ and passwords stay as they are, so that settings from dev env stay valid.`)
 }
 
 func (p *program) devDownCommand() *cli.Command {
-	return p.dev(&cli.Command{
+	return command(&cli.Command{
 		Name:  "down",
 		Usage: "stop and remove the containers; data and images stay",
 		Flags: p.devFlags(&cli.BoolFlag{Name: "volumes", Usage: "delete the data, too"}),
@@ -106,7 +106,7 @@ that it need not build again; to remove them: docker image rm $(docker image ls 
 }
 
 func (p *program) devEnvCommand() *cli.Command {
-	return p.dev(&cli.Command{
+	return command(&cli.Command{
 		Name:  "env",
 		Usage: "print the settings for server, scheduler and worker",
 		Flags: p.devFlags(&cli.BoolFlag{Name: "shell", Usage: "as export commands of a shell"}),
@@ -127,18 +127,6 @@ func (p *program) devEnvCommand() *cli.Command {
 
 Prints every setting that the release needs, with the passwords and keys of this development database, on standard
 output and nowhere else. Keep the output out of logs and commits.`)
-}
-
-// dev fills in what the subcommands share.
-func (p *program) dev(c *cli.Command, description string) *cli.Command {
-	c = command(c, description)
-	c.OnUsageError = devUsageError
-	c.ArgsUsage = " " // urfave/cli would write [arguments...]
-	return c
-}
-
-func devUsageError(c *cli.Context, err error, _ bool) error {
-	return fault.New(fault.BadInput, err, "type "+c.Command.HelpName+" --help")
 }
 
 // devFlags are the shared ones; SYNCMASTER_SETUP_DIR names an install, which is something else.

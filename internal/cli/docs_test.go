@@ -43,6 +43,30 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestHelpScreen wants what is on the screen to begin with the example, to end with the exit codes, and to fit a window.
+func TestHelpScreen(t *testing.T) {
+	for _, c := range allCommands("", (&program{}).app().Commands) {
+		var screen strings.Builder
+		args := append(append([]string{"syncmaster-setup"}, strings.Fields(c.Name)...), "--help")
+		if code := Main(t.Context(), args, Streams{In: strings.NewReader(""), Out: &screen, Err: &screen}); code != 0 {
+			t.Errorf("%v ended with %d", args, code)
+		}
+		at := -1
+		for _, part := range []string{"Example: ", "\nNAME:\n", "\nUSAGE:\n", "\nOPTIONS:\n", "\nEXIT STATUS:\n   0 "} {
+			next := strings.Index(screen.String(), part)
+			if next <= at || (at < 0 && next > 0) {
+				t.Errorf("the help of %s has %q at %d, behind %d:\n%s", c.Name, part, next, at, screen.String())
+			}
+			at = next
+		}
+		for line := range strings.Lines(screen.String()) {
+			if width := len([]rune(strings.TrimRight(line, "\n"))); width > helpWidth && !strings.Contains(line, "syncmaster-setup") { // what is typed stays whole
+				t.Errorf("the help of %s has a line of %d columns: %s", c.Name, width, line)
+			}
+		}
+	}
+}
+
 // page is a document that is being written.
 type page interface {
 	begin(app *cli.App)

@@ -14,15 +14,17 @@ import (
 
 const migrateExitCodes = `EXIT STATUS:
    0    done, or nothing had to be done
-   1    failed: the message says what was committed; of check: the schema differs
+   1    failed: the message says what is committed; of check: the schema differs
    3    bad input, nothing was changed
    4    refused, nothing was changed
    11   another run is at work on the database or in the folder
    130  interrupted: the revision at work was rolled back`
 
 const migrateDatabase = `The database is the first of these that is given:
-   --database-url URL, --env-file FILE, the install in --dir (or SYNCMASTER_SETUP_DIR),
-   SYNCMASTER__DATABASE__URL in the environment, the install in the current folder.
+   --database-url URL, --env-file FILE,
+   the install in --dir (or SYNCMASTER_SETUP_DIR),
+   SYNCMASTER__DATABASE__URL in the environment,
+   the install in the current folder.
 All but an install need no Docker. postgresql+asyncpg:// is understood.`
 
 const migrateRevision = `A revision is head, base, an id such as 0012, or a release such as 0.2.5. head is the revision of the
@@ -53,9 +55,6 @@ func (p *program) migrateCommand() *cli.Command {
 func (p *program) migration(c *cli.Command, argument string, action func(*cli.Context, string) error, description string) *cli.Command {
 	c.Description = description + "\n\n" + migrateExitCodes
 	c.ArgsUsage = argument
-	if argument == "" {
-		c.ArgsUsage = " " // urfave/cli would write [arguments...]
-	}
 	c.OnUsageError = usageError
 	c.Action = func(ctx *cli.Context) error {
 		if err := p.readShared(ctx); err != nil {
