@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
@@ -82,6 +83,7 @@ type program struct {
 	verbose bool
 	noColor bool
 	lines   *bufio.Reader // of the answers, kept for what was read ahead
+	asking  atomic.Bool   // a question waits for its answer
 }
 
 func (p *program) app() *cli.App {
@@ -134,11 +136,14 @@ func describe(c *cli.Command, description, codes string) *cli.Command {
 	return c
 }
 
-// isTerminal reports whether a stream is a terminal that can redraw a line.
+// isTerminal reports whether somebody sits at a stream.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	return ok && terminal(file) && os.Getenv("TERM") != "dumb"
+	return ok && terminal(file)
 }
+
+// redraws reports whether a stream is a terminal that knows colours and redraws a line; a dumb one only writes.
+func redraws(stream any) bool { return isTerminal(stream) && os.Getenv("TERM") != "dumb" }
 
 // printError writes an error as text or as a JSON object: what happened, and what to type next.
 func (p *program) printError(err error) {

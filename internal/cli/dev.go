@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -238,11 +237,7 @@ func (p *program) confirmReset(c *cli.Context, s *setup.Setup, user string) erro
 		return fault.New(fault.Refused, fmt.Errorf("this deletes the database and the messages of %s", project), "add --yes")
 	}
 	p.errorf("This deletes the database and the messages of %s.\n", project)
-	answer, err := p.ask("Delete them?", "no")
-	if err == nil && !strings.HasPrefix(strings.ToLower(answer), "y") {
-		err = fault.New(fault.Refused, errors.New("not confirmed"), "")
-	}
-	return err
+	return p.confirmDelete(c.Context)
 }
 
 // userName tells the users of a host apart.

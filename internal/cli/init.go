@@ -53,11 +53,11 @@ func (p *program) runInit(c *cli.Context) error {
 	options := setup.InitOptions{Asked: asked, Limit: limit, DryRun: c.Bool("dry-run")}
 	if p.interactive() && !c.Bool("yes") && !options.DryRun {
 		if c.NumFlags() == 0 || onlyDir(c) {
-			if options.Asked, err = p.askOptions(asked, s.Dir); err != nil {
+			if options.Asked, err = p.askOptions(c.Context, asked, s.Dir); err != nil {
 				return err
 			}
 		}
-		options.Confirm = p.confirm
+		options.Confirm = func(plan string) (bool, error) { return p.confirm(c.Context, plan) }
 	}
 	result, err := s.Init(c.Context, options)
 	done()

@@ -122,7 +122,7 @@ func (p *program) lineWriter(log *setup.Log) func(setup.LogLine) error {
 	prefixes := map[string]string{}
 	for i, container := range slices.Sorted(maps.Keys(labels)) {
 		prefixes[container] = fmt.Sprintf("%-*s |", width, labels[container])
-		if isTerminal(p.streams.Out) && !p.noColor {
+		if redraws(p.streams.Out) && !p.noColor {
 			prefixes[container] = fmt.Sprintf("\x1b[%dm%s\x1b[0m", serviceColours[i%len(serviceColours)], prefixes[container])
 		}
 	}

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -81,7 +81,7 @@ func (p *program) runMigration(c *cli.Context, d direction, word string) error {
 		if err := m.prepare(c, word); err != nil || dry {
 			return err
 		}
-		if err := m.clear(p, c.Bool("running"), c.Bool("yes")); err != nil {
+		if err := m.clear(c.Context, p, c.Bool("running"), c.Bool("yes")); err != nil {
 			return err
 		}
 		if err := m.keepRows(c.Context); err != nil {
@@ -158,7 +158,7 @@ func (m *migrationRun) checkPlan(problems *fault.Problems) {
 }
 
 // clear refuses to run into other programs, and into the loss of rows that nobody has agreed to.
-func (m *migrationRun) clear(p *program, beside, yes bool) error {
+func (m *migrationRun) clear(ctx context.Context, p *program, beside, yes bool) error {
 	problems := &fault.Problems{Code: fault.Refused}
 	if !beside {
 		problems.List = append(problems.List, m.way...)
@@ -176,11 +176,7 @@ func (m *migrationRun) clear(p *program, beside, yes bool) error {
 	if m.backsUp() {
 		p.errorf("A backup is taken first.\n")
 	}
-	answer, err := p.ask("Delete them?", "no")
-	if err == nil && !strings.HasPrefix(strings.ToLower(answer), "y") {
-		err = fault.New(fault.Refused, errors.New("not confirmed"), "")
-	}
-	return err
+	return p.confirmDelete(ctx)
 }
 
 // run carries the plan out and shows each revision.

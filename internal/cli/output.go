@@ -22,8 +22,8 @@ func (p *program) reporter() (reporter report.Reporter, done func()) {
 		return report.Discard{}, nothing
 	case p.verbose:
 		return report.NewVerbose(p.streams.Err), nothing
-	case isTerminal(p.streams.Err):
-		file, _ := p.streams.Err.(*os.File) // isTerminal has seen that it is one
+	case redraws(p.streams.Err):
+		file, _ := p.streams.Err.(*os.File) // redraws has seen that it is one
 		t := report.NewTerminal(file, func() int { return terminalWidth(file) }, !p.noColor)
 		return t, t.Close
 	default:

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,14 +20,23 @@ func (p *program) interactive() bool {
 }
 
 // confirm shows the plan and asks whether to go on.
-func (p *program) confirm(plan string) (bool, error) {
+func (p *program) confirm(ctx context.Context, plan string) (bool, error) {
 	p.errorf("\n%s\n", plan)
-	answer, err := p.ask("Go on?", "yes")
+	answer, err := p.ask(ctx, "Go on?", "yes")
 	return strings.HasPrefix(strings.ToLower(answer), "y"), err
 }
 
+// confirmDelete asks whether what was named before may be deleted.
+func (p *program) confirmDelete(ctx context.Context) error {
+	answer, err := p.ask(ctx, "Delete them?", "no")
+	if err == nil && !strings.HasPrefix(strings.ToLower(answer), "y") {
+		err = fault.New(fault.Refused, errors.New("not confirmed"), "")
+	}
+	return err
+}
+
 // askOptions asks the few questions that matter for a fresh install; an install that exists has answered them.
-func (p *program) askOptions(o config.Options, dir workdir.Dir) (config.Options, error) {
+func (p *program) askOptions(ctx context.Context, o config.Options, dir workdir.Dir) (config.Options, error) {
 	if _, exists, err := dir.State(); err != nil || exists {
 		return o, err
 	}
@@ -35,16 +46,16 @@ func (p *program) askOptions(o config.Options, dir workdir.Dir) (config.Options,
 		text, fallback string
 		production     bool
 	}{
-		{&o.Preset, "Who will use it: local (one person on this host) or production (others)?", config.Local, false},
-		{&o.Auth, "Login: keycloak (its settings are given with --set) or dummy (accepts any password)?", "keycloak", true},
-		{&o.PublicURL, "Address of the API as browsers see it, like https://api.example.com?", "", true},
-		{&o.UIURL, "Address of the UI as browsers see it, like https://syncmaster.example.com?", "", true},
+		{&o.Preset, "Who will use it: local (you, on this host) or production (others)?", config.Local, false},
+		{&o.Auth, "Login: keycloak (set up with --set) or dummy (accepts any password)?", "keycloak", true},
+		{&o.PublicURL, "Address of the API in browsers, like https://api.example.com?", "", true},
+		{&o.UIURL, "Address of the UI in browsers, like https://syncmaster.example.com?", "", true},
 	}
 	for _, q := range questions {
 		if q.production && o.Preset != config.Production {
 			continue
 		}
-		answer, err := p.ask(q.text, q.fallback)
+		answer, err := p.ask(ctx, q.text, q.fallback)
 		if err != nil {
 			return o, err
 		}
@@ -54,13 +65,13 @@ func (p *program) askOptions(o config.Options, dir workdir.Dir) (config.Options,
 	if o.Preset == config.Production {
 		superuser = ""
 	}
-	names, err := p.ask("Superusers, separated by commas?", superuser)
+	names, err := p.ask(ctx, "Superusers, separated by commas?", superuser)
 	o.Superusers = strings.FieldsFunc(names, func(r rune) bool { return r == ',' || r == ' ' })
 	return o, err
 }
 
-// ask writes a question to stderr and reads a line; an empty one takes the fallback.
-func (p *program) ask(question, fallback string) (string, error) {
+// ask writes a question to stderr and reads a line; an empty one takes the fallback. Ctrl-C is an answer, too.
+func (p *program) ask(ctx context.Context, question, fallback string) (string, error) {
 	if fallback != "" {
 		question += " [" + fallback + "]"
 	}
@@ -68,15 +79,27 @@ func (p *program) ask(question, fallback string) (string, error) {
 	if p.lines == nil {
 		p.lines = bufio.NewReader(p.streams.In)
 	}
-	line, err := p.lines.ReadString('\n')
+	p.asking.Store(true)
+	defer p.asking.Store(false)
+	var line string
+	var err error
+	read := make(chan struct{})
+	go func() {
+		line, err = p.lines.ReadString('\n')
+		close(read)
+	}()
+	select {
+	case <-ctx.Done(): // who reads goes on until the process ends
+		p.errorf("\n")
+		return "", fault.New(fault.Refused, errors.New("no answer: interrupted"), "")
+	case <-read:
+	}
 	if errors.Is(err, io.EOF) {
+		p.errorf("\n")
 		return "", fault.New(fault.Refused, errors.New("no answer: the input ended"), "use --yes to ask nothing")
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading the answer: %w", err)
 	}
-	if line = strings.TrimSpace(line); line == "" {
-		return fallback, nil
-	}
-	return line, nil
+	return cmp.Or(strings.TrimSpace(line), fallback), nil
 }

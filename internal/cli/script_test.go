@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,7 +23,9 @@ func TestMain(m *testing.M) {
 			if jsonschema.Asked(os.Args) {
 				streams.Out = io.MultiWriter(os.Stdout, &written)
 			}
-			code := cli.Main(context.Background(), os.Args, streams)
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // as main does
+			defer stop()
+			code := cli.Main(ctx, os.Args, streams)
 			if err := conforms(written.String()); err != nil {
 				_, _ = fmt.Fprintln(os.Stderr, err) // the exit code fails the script
 				code = 99

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"syncmaster-setup/internal/report"
 )
 
 // overheard is a stream that hands each write over.
@@ -30,13 +32,15 @@ func send(t *testing.T, s syscall.Signal) {
 func TestSecondSignal(t *testing.T) {
 	said := make(overheard, 10)
 	p := &program{streams: Streams{Out: io.Discard, Err: said}}
+	reporter, ended := p.reporter()
+	defer ended()
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM) // as main does
 	defer stop()
-	hard, done := p.secondSignal(ctx)
+	hard, done := p.secondSignal(ctx, reporter)
 	defer done()
 
 	send(t, syscall.SIGINT)
-	if line := within[string](t, said); !strings.HasPrefix(line, "interrupted: the step at work comes to its end; press Ctrl-C again") || !strings.HasSuffix(line, "\n") {
+	if line := within[string](t, said); !strings.HasPrefix(line, "warning: interrupted: the step at work comes to its end; press Ctrl-C again") || !strings.HasSuffix(line, "\n") {
 		t.Errorf("said %q", line)
 	}
 	<-ctx.Done()
@@ -59,7 +63,7 @@ func TestSecondSignal(t *testing.T) {
 // What ends by itself leaves no one to listen, and its step is not called interrupted.
 func TestSecondSignalEnds(t *testing.T) {
 	p := &program{streams: Streams{Err: io.Discard}}
-	hard, done := p.secondSignal(t.Context())
+	hard, done := p.secondSignal(t.Context(), report.Discard{})
 	done()
 	if !errors.Is(context.Cause(hard), context.Canceled) {
 		t.Errorf("ended by %v", context.Cause(hard))

@@ -43,8 +43,8 @@ func (p *program) runStatus(c *cli.Context) error {
 		return err
 	}
 	watch := c.Bool("watch")
-	if watch && !p.json && !isTerminal(p.streams.Out) {
-		return fault.New(fault.BadInput, errors.New("--watch needs a terminal to write to"), "for a program, add: --output json")
+	if watch && !p.json && !redraws(p.streams.Out) {
+		return fault.New(fault.BadInput, errors.New("--watch needs a terminal that redraws its screen, which a pipe or TERM=dumb does not"), "for a program, add: --output json")
 	}
 	s, done, err := p.setup(c.String("dir"))
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 
 // paint colours a text on a terminal that wants it.
 func (p *program) paint(colour, text string) string {
-	if p.noColor || !isTerminal(p.streams.Out) {
+	if p.noColor || !redraws(p.streams.Out) {
 		return text
 	}
 	return colour + text + plain

@@ -15,6 +15,7 @@ import (
 
 	"syncmaster-setup/internal/envfile"
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/report"
 	"syncmaster-setup/internal/setup"
 )
 
@@ -124,12 +125,12 @@ func (p *program) move(c *cli.Context, o *setup.MoveOptions, run func(context.Co
 	if err != nil {
 		return err
 	}
-	hard, stop := p.secondSignal(c.Context)
+	hard, stop := p.secondSignal(c.Context, s.Report)
 	defer stop()
 	if o != nil {
 		o.Hard = hard
 		if p.interactive() && !c.Bool("yes") && !o.DryRun {
-			o.Confirm = func(plan setup.MovePlan) (bool, error) { return p.confirm(plan.Text(time.Now())) }
+			o.Confirm = func(plan setup.MovePlan) (bool, error) { return p.confirm(c.Context, plan.Text(time.Now())) }
 		}
 	}
 	result, err := run(c.Context, s)
@@ -140,8 +141,8 @@ func (p *program) move(c *cli.Context, o *setup.MoveOptions, run func(context.Co
 	return p.printMove(result)
 }
 
-// secondSignal returns a context that ends at the second Ctrl-C or SIGTERM; the first one ends ctx only.
-func (p *program) secondSignal(ctx context.Context) (context.Context, func()) {
+// secondSignal returns a context that ends at the second Ctrl-C or SIGTERM; the first one ends ctx only, and is reported.
+func (p *program) secondSignal(ctx context.Context, reporter report.Reporter) (context.Context, func()) {
 	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -152,10 +153,11 @@ func (p *program) secondSignal(ctx context.Context) (context.Context, func()) {
 			case <-ended:
 				return
 			case <-signals:
-				if n == 1 {
-					p.errorf("interrupted: the step at work comes to its end; press Ctrl-C again to take everything back\n")
-				} else {
+				switch {
+				case n > 1:
 					cancel(errTakenBack)
+				case !p.asking.Load(): // otherwise no step is at work
+					p.say(reporter, "interrupted: the step at work comes to its end; press Ctrl-C again to take everything back")
 				}
 			}
 		}
@@ -165,6 +167,15 @@ func (p *program) secondSignal(ctx context.Context) (context.Context, func()) {
 		close(ended)
 		cancel(nil)
 	}
+}
+
+// say reports a warning in the midst of the progress; --quiet, which has none, says it all the same.
+func (p *program) say(reporter report.Reporter, text string) {
+	if p.quiet {
+		p.errorf("warning: %s\n", text)
+		return
+	}
+	reporter.Report(report.Event{Kind: report.Warning, Text: text})
 }
 
 var errTakenBack = errors.New("ended by a second Ctrl-C")

@@ -103,8 +103,8 @@ func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) 
 		return r.result, nil
 	}
 	if o.Confirm != nil {
-		if yes, err := o.Confirm(p.String()); err != nil || !yes {
-			return Result{}, fault.New(fault.Refused, errors.Join(errors.New("not confirmed; nothing was changed"), err), "")
+		if err := confirmed(o.Confirm(p.String())); err != nil {
+			return Result{}, err
 		}
 	}
 	record, err := journal.Open(s.Dir.JournalStore(), p.Operation, nil, s.Now)

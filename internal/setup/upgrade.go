@@ -35,11 +35,7 @@ func (o MoveOptions) confirm(p MovePlan) error {
 	if o.Confirm == nil {
 		return nil
 	}
-	yes, err := o.Confirm(p)
-	if err == nil && yes {
-		return nil
-	}
-	return fault.New(fault.Refused, errors.Join(errors.New("not confirmed"), err), "")
+	return confirmed(o.Confirm(p))
 }
 
 // UpgradeOptions are the options of one upgrade.
@@ -137,6 +133,14 @@ func (s *Setup) begin(ctx context.Context, began time.Time, engine Engine, o Mov
 	logPlan(m.Report, "", &p)
 	result, err := m.carryOut(ctx, began)
 	return result, end(err)
+}
+
+// confirmed refuses to go on without a yes.
+func confirmed(yes bool, err error) error {
+	if err == nil && !yes {
+		err = fault.New(fault.Refused, errors.New("not confirmed"), "")
+	}
+	return err
 }
 
 // layAside keeps the files as they are and as they will be as generations. Nothing of it is in place yet.
