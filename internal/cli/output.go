@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"syncmaster-setup/internal/fault"
@@ -23,8 +22,7 @@ func (p *program) reporter() (reporter report.Reporter, done func()) {
 	case p.verbose:
 		return report.NewVerbose(p.streams.Err), nothing
 	case redraws(p.streams.Err):
-		file, _ := p.streams.Err.(*os.File) // redraws has seen that it is one
-		t := report.NewTerminal(file, func() int { return terminalWidth(file) }, !p.noColor)
+		t := report.NewTerminal(p.streams.Err, func() int { columns, _ := terminalSize(p.streams.Err); return columns }, !p.noColor)
 		return t, t.Close
 	default:
 		return report.NewPlain(p.streams.Err), nothing

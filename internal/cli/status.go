@@ -69,7 +69,7 @@ func (p *program) runStatus(c *cli.Context) error {
 
 // watchStatus looks until it is interrupted. The screen is written over, line by line, so that it does not flicker.
 func (p *program) watchStatus(ctx context.Context, s *setup.Setup) error {
-	const home, toEndOfLine, toEndOfScreen, clear = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
+	const home, eraseLine, eraseBelow, clear = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
 	first := clear
 	for {
 		st, err := s.Status(ctx)
@@ -79,8 +79,8 @@ func (p *program) watchStatus(ctx context.Context, s *setup.Setup) error {
 		if p.json {
 			err = p.printStatus(st)
 		} else {
-			text := p.statusText(st) + fmt.Sprintf("\n%s, every %s, Ctrl-C ends\n", st.Time.Local().Format(time.TimeOnly), watchEvery)
-			err = p.print("%s", first+home+strings.ReplaceAll(text, "\n", toEndOfLine+"\n")+toEndOfScreen)
+			columns, rows := terminalSize(p.streams.Out)
+			err = p.print("%s", first+home+eraseLine+strings.Join(p.watchLines(st, columns, rows), "\n"+eraseLine)+eraseBelow)
 			first = ""
 		}
 		if err != nil {
@@ -88,10 +88,30 @@ func (p *program) watchStatus(ctx context.Context, s *setup.Setup) error {
 		}
 		select {
 		case <-ctx.Done():
-			return silentEnd{fault.Interrupted}
+			if !p.json {
+				err = p.print("\n")
+			}
+			return errors.Join(silentEnd{fault.Interrupted}, err)
 		case <-time.After(watchEvery):
 		}
 	}
+}
+
+// watchLines fits the screen of status into a window. Where it is too high, what is wrong comes first, and the rest is
+// cut.
+func (p *program) watchLines(st setup.Status, columns, rows int) []string {
+	end := fmt.Sprintf("%s, every %s, Ctrl-C ends", st.Time.Local().Format(time.TimeOnly), watchEvery)
+	head, state, remarks := p.statusParts(st, columns, true)
+	lines := folded(head+state+remarks, columns)
+	room := max(rows-2, 1) // the end, and a line between
+	if len(lines) > room {
+		lines = folded(head+remarks+state, columns)
+		more := len(lines) - room
+		lines = append(lines[:room], folded(fmt.Sprintf("… %d line%s more: make the window higher", more, plural(more)), columns)[0])
+	} else {
+		lines = append(lines, "")
+	}
+	return append(lines, folded(end, columns)[0])
 }
 
 // interrupted returns the silent end of a look that the user has ended, or the error as it is.
@@ -104,7 +124,12 @@ func interrupted(ctx context.Context, err error) error {
 
 func (p *program) printStatus(st setup.Status) error {
 	if !p.json {
-		return p.print("%s", p.statusText(st))
+		columns := 0
+		if isTerminal(p.streams.Out) {
+			columns, _ = terminalSize(p.streams.Out)
+		}
+		head, state, remarks := p.statusParts(st, columns, false)
+		return p.print("%s", head+state+remarks)
 	}
 	return printJSON(p.streams.Out, statusJSON{"ok", st})
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,15 +32,17 @@ func (p *program) paint(colour, text string) string {
 	return colour + text + plain
 }
 
-// statusText is the one screen of status.
-func (p *program) statusText(st setup.Status) string {
-	var b strings.Builder
+// statusParts returns the one screen of status for a window of so many columns, 0 for one without an edge: what it comes
+// to, what there is, and what is wrong. brief leaves out what has no room beside the services.
+func (p *program) statusParts(st setup.Status, columns int, brief bool) (head, state, remarks string) {
+	var b, wrong strings.Builder
 	verdict := p.paint(green, "healthy")
 	if !st.Healthy {
 		verdict = p.paint(red, counted(len(st.Problems), "problem"))
 	}
-	fmt.Fprintf(&b, "SyncMaster %s in %s: %s\n%s\n", st.Version, st.Dir, verdict, p.workText(st.Work))
-	p.writeServices(&b, st.Services)
+	head = fmt.Sprintf("SyncMaster %s in %s: %s\n%s", st.Version, st.Dir, verdict, p.workText(st.Work))
+	b.WriteString("\n")
+	p.writeServices(&b, st.Services, columns, brief)
 	b.WriteString("\n")
 	row := func(name, text string) {
 		if text != "" {
@@ -51,12 +55,13 @@ func (p *program) statusText(st setup.Status) string {
 	row("transfers", transfersText(st))
 	row("disk", volumesText(st.Volumes))
 	row("backup", backupText(st.Backup))
-	p.writeRemarks(&b, "Problems", red, st.Problems)
-	p.writeRemarks(&b, "Notes", yellow, st.Notes)
-	return b.String()
+	p.writeRemarks(&wrong, "Problems", red, st.Problems)
+	p.writeRemarks(&wrong, "Notes", yellow, st.Notes)
+	return head, b.String(), wrong.String()
 }
 
-func (p *program) writeServices(b *strings.Builder, services []setup.Service) {
+// writeServices writes a line for each service. Image and ports that have no room beside it stand below.
+func (p *program) writeServices(b *strings.Builder, services []setup.Service, width int, brief bool) {
 	table := [][]string{{"SERVICE", "STATE", "UP", "RESTARTS", "IMAGE", "PORTS"}}
 	for _, s := range services {
 		up := "-"
@@ -68,6 +73,16 @@ func (p *program) writeServices(b *strings.Builder, services []setup.Service) {
 			s.Name, string(s.State), up, fmt.Sprint(s.Restarts),
 			strings.TrimSpace(s.Image[strings.LastIndex(s.Image, "/")+1:] + " " + digest[:min(len(digest), shortDigest)]), strings.Join(s.Ports, " "),
 		})
+	}
+	below := make([]string, len(table))
+	if lines := columns(table); width > 0 && slices.ContainsFunc(lines, func(line string) bool { return len([]rune(line))+2 > width }) {
+		const beside, margin = 4, "      "
+		for n := range table {
+			if n > 0 && !brief {
+				below[n] = besides(table[n][beside], table[n][beside+1], margin, width)
+			}
+			table[n] = table[n][:beside]
+		}
 	}
 	for n, line := range columns(table) {
 		if n > 0 {
@@ -81,7 +96,47 @@ func (p *program) writeServices(b *strings.Builder, services []setup.Service) {
 			}
 		}
 		b.WriteString("  " + line + "\n")
+		b.WriteString(below[n])
 	}
+}
+
+// besides puts image and ports on a line, or on two where they do not fit.
+func besides(image, ports, margin string, width int) string {
+	switch {
+	case image == "" && ports == "":
+		return ""
+	case ports == "":
+		return margin + image + "\n"
+	case len(margin+image+ports)+2 <= width:
+		return margin + image + "  " + ports + "\n"
+	}
+	return margin + image + "\n" + margin + ports + "\n"
+}
+
+// colour is what paint puts around a text, which takes no room.
+var colour = regexp.MustCompile(`^\x1b\[[0-9;]*m`)
+
+// folded breaks lines that are longer than a window is wide.
+func folded(text string, columns int) []string {
+	var list []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		width, begin := 0, 0
+		for i := 0; i < len(line); {
+			if code := colour.FindString(line[i:]); code != "" {
+				i += len(code)
+				continue
+			}
+			if width++; width > columns {
+				list = append(list, line[begin:i])
+				begin, width = i, 1
+			}
+			_, size := utf8.DecodeRuneInString(line[i:])
+			i += size
+		}
+		list = append(list, line[begin:])
+	}
+	return list
 }
 
 // writeRemarks lists what is wrong, each with its last log lines and what to type.

@@ -49,11 +49,13 @@ func (system) PortFree(address string, port uint16) (free bool, holder string) {
 
 func terminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) } //nolint:gosec // a descriptor is small
 
-// terminalWidth returns the columns of a terminal, 80 where they cannot be told.
-func terminalWidth(file *os.File) int {
-	width, _, err := term.GetSize(int(file.Fd())) //nolint:gosec // a descriptor is small
-	if err != nil || width < 1 {
-		return 80
+// terminalSize returns the window of a terminal, 80 columns and 24 rows where it cannot be told.
+func terminalSize(stream any) (columns, rows int) {
+	if file, ok := stream.(*os.File); ok {
+		columns, rows, _ = term.GetSize(int(file.Fd())) //nolint:gosec // a descriptor is small; an error leaves nothing
 	}
-	return width
+	if columns < 1 || rows < 1 {
+		return 80, 24
+	}
+	return columns, rows
 }

@@ -119,12 +119,15 @@ func (s *Session) Wait(limit time.Duration) (int, error) {
 }
 
 // Answer types answers to questions: each line is a text to wait for, " = ", and what is typed then with a return
-// behind it. ^C and ^D at its end are Ctrl-C and Ctrl-D.
+// behind it; a text alone is only waited for. ^C and ^D at its end are Ctrl-C and Ctrl-D.
 func (s *Session) Answer(lines string, limit time.Duration) error {
 	for line := range strings.Lines(lines) {
-		question, answer, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " =")
+		question, answer, typed := strings.Cut(strings.TrimSuffix(line, "\n"), " =")
 		if err := s.Until(question, limit); err != nil {
 			return err
+		}
+		if !typed {
+			continue
 		}
 		answer = strings.NewReplacer("^C\n", "\x03", "^D\n", "\x04").Replace(strings.TrimPrefix(answer, " ") + "\n")
 		if err := s.Type(answer); err != nil {
