@@ -85,7 +85,7 @@ func (v *sight) rightKey() string {
 func (v *sight) newKey() string {
 	forget := ""
 	if !v.options.ExternalDatabase && len(v.database.tokens) > 0 {
-		forget = "; delete what the old one has encrypted: " + v.inFolder("docker compose exec db psql -U syncmaster -c 'DELETE FROM auth_data'")
+		forget = "; take a backup: " + v.inFolder("syncmaster-setup backup create") + "; delete what the old one has encrypted: " + v.inFolder("docker compose exec db psql -U syncmaster -c 'DELETE FROM auth_data'")
 	}
 	return fmt.Sprintf("write a new %s into %s, made with: head -c 32 /dev/urandom | base64 | tr '+/' '-_'%s; then: %s    (and enter the credentials of every connection again)",
 		fernetSetting, v.setup.Dir.File(workdir.AppEnvFile), forget, v.inFolder("syncmaster-setup init"))

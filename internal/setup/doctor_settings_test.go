@@ -47,7 +47,7 @@ func TestPublicAddress(t *testing.T) {
 		{"edited .env", func(v *sight) {
 			v.texts[workdir.EnvFile] = "BIND_ADDRESS=0.0.0.0\n"
 			v.with("server", nil, "0.0.0.0")
-		}, Fail, "syncmaster-setup init --bind 127.0.0.1"},
+		}, Fail, "syncmaster-setup init --dir /srv/sm --bind 127.0.0.1"},
 		{"another port in the override file", func(v *sight) {
 			v.texts[workdir.EnvFile] = "BIND_ADDRESS=127.0.0.1\n"
 			v.with("server", nil, "127.0.0.1", "")
@@ -62,7 +62,7 @@ func TestPublicAddress(t *testing.T) {
 		{"a container from before", func(v *sight) {
 			v.with("server", nil, "127.0.0.1")
 			v.observed.Ports = []stack.Port{{Address: "192.168.1.5", Number: 8000, Inside: 8000, Container: "sm-server-1"}}
-		}, Fail, "syncmaster-setup init --bind 127.0.0.1"},
+		}, Fail, "syncmaster-setup init --dir /srv/sm --bind 127.0.0.1"},
 		{"another port of the container", func(v *sight) {
 			v.with("server", nil, "127.0.0.1")
 			v.observed.Ports = []stack.Port{{Address: "0.0.0.0", Number: 9000, Inside: 9000, Container: "sm-server-1"}}
