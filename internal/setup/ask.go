@@ -60,19 +60,23 @@ func (w world) inFolder(command string) string {
 	return "syncmaster-setup " + ours[:end] + " --dir " + shellWord(dir) + ours[end:]
 }
 
-// initially returns init for the install folder, behind the start of what it waits for: it leaves alone what somebody has stopped.
-func (v *sight) initially() string {
+// initially returns init for the install folder, behind other commands there and the start of what init waits for: it leaves
+// alone what somebody has stopped.
+func (v *sight) initially(before ...string) string {
 	var stopped []string
 	for _, service := range v.options.Infrastructure() {
 		if c, exists := v.observed.Container(service); exists && c.State == "exited" && !v.state.Options.Dev {
 			stopped = append(stopped, service)
 		}
 	}
+	if len(stopped) > 0 {
+		before = append(before, "docker compose start "+strings.Join(stopped, " "))
+	}
 	init := v.inFolder("syncmaster-setup init")
-	if len(stopped) == 0 {
+	if len(before) == 0 {
 		return init
 	}
-	return v.inFolder("docker compose start "+strings.Join(stopped, " ")) + " && " + init
+	return v.inFolder(strings.Join(append(before, init), " && "))
 }
 
 // commandWords are those before the options and arguments.

@@ -78,7 +78,7 @@ func (v *sight) rightKey() string {
 	if _, has := v.settings[fernetSetting]; !has {
 		put = line + " >> " + workdir.AppEnvFile
 	}
-	return v.inFolder(put) + " && " + v.initially()
+	return v.initially(put)
 }
 
 // newKey is how a key that everybody knows is replaced: what it has encrypted goes with it.

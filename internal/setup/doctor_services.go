@@ -176,9 +176,9 @@ func patience(one serviceSight) int {
 	return 0
 }
 
-// step is the next step for a service. PostgreSQL and RabbitMQ tell of a full disk in words only.
+// step is the next step for a service.
 func (v *sight) step(one serviceSight) string {
-	if strings.Contains(one.logs, "No space left on device") {
+	if one.diskFull {
 		return "free space on the disk where " + one.name + " keeps its data (`docker volume inspect`), then: " + v.inFolder("docker compose restart "+one.name)
 	}
 	return v.next(one.verdict)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 )
 
 const (
-	// statusLogLines of a service that is not well are shown.
-	statusLogLines = 8
+	// statusLogLines of a service that is not well are shown, of as many as are searched for words that tell its illness.
+	statusLogLines, searchedLines = 8, 50
 	// runsShown is how many runs at work are listed.
 	runsShown = 100
 )
@@ -56,6 +57,7 @@ type serviceSight struct {
 	container *stack.Container
 	verdict   stack.Verdict
 	logs      string // last lines, where it is not well
+	diskFull  bool   // it says so there: PostgreSQL and RabbitMQ have no other way to tell
 }
 
 // databaseSight is what the database has told.
@@ -221,9 +223,10 @@ func (v *sight) readLogs(ctx context.Context) {
 		}
 		id := one.container.ID
 		asking.Go(func() {
-			logs, err := ask(ctx, func(ctx context.Context) (string, error) { return v.engine.Logs(ctx, id, statusLogLines) })
+			logs, err := ask(ctx, func(ctx context.Context) (string, error) { return v.engine.Logs(ctx, id, searchedLines) })
 			if err == nil {
-				one.logs = v.clean(logs)
+				one.diskFull = strings.Contains(logs, "No space left on device")
+				one.logs = v.clean(lastLines(strings.TrimRight(logs, "\n"), statusLogLines))
 			}
 		})
 	}

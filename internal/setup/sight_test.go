@@ -92,7 +92,7 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		{"no engine", func(v *sight) { v.engine, v.engineErr = nil, errors.New("no engine") }, false, "no engine", ""},
 		{"pending", func(v *sight) { v.database.facts.Revision = "0010" }, false, "0010", "syncmaster-setup init --dir /srv/sm"},
 		{"a newer schema", func(v *sight) { v.database.facts.Revision = "0013" }, false, "is at 0013, newer than release 0.3.2 knows",
-			"cd /srv/sm && docker compose stop server scheduler worker && syncmaster-setup migrate downgrade 0012 && docker compose start server scheduler worker"},
+			"cd /srv/sm && docker compose stop server scheduler worker && syncmaster-setup migrate downgrade --dir /srv/sm 0012 && docker compose start server scheduler worker"},
 		{"starting", func(v *sight) {
 			container(v, "server").StartedAt, v.answers["server"] = v.at, errors.New("refused")
 		}, false, "server does not answer yet", "syncmaster-setup status --dir /srv/sm --watch"},

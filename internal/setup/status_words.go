@@ -78,7 +78,7 @@ func (v *sight) notes(st Status) []Remark {
 	}
 	for _, name := range []string{workdir.EnvFile, workdir.AppEnvFile} {
 		if v.last[name] != "" && v.texts[name] != v.last[name] {
-			add(name+" was edited since it was written", "")
+			add(name+" was edited since it was written", v.inFolder("syncmaster-setup doctor"))
 		}
 	}
 	for _, u := range v.backups.Unreadable {
@@ -141,7 +141,7 @@ func (v *sight) schemaBack() string {
 		return v.inFolder(back) + remark
 	}
 	names := strings.Join(alive, " ")
-	return v.inFolder("docker compose stop "+names+" && "+back+" && docker compose start "+names) + remark
+	return v.inFolder("docker compose stop "+names+" && "+v.inFolder(back)+" && docker compose start "+names) + remark
 }
 
 // drifted returns the services whose container is not what Compose would make now.

@@ -30,6 +30,7 @@ func TestDoctorOnRareFaults(t *testing.T) {
 		s.compose("start").is(t, 0)
 		s.init().is(t, 0)
 		s.mustBeHealthy(all...)
+		checks.end(t)
 	}
 }
 
@@ -85,7 +86,10 @@ func (s *stack) brokerFaults(t *testing.T) {
 	t.Run("a broker that is too new", func(t *testing.T) {
 		port := strconv.Itoa(s.ports.broker)
 		s.edit(".env", "BROKER_PORT="+port, "BROKER_PORT="+newerBroker(t, port))
+		s.found("broker-version", "pass", "set to permit the queues that Celery declares") // a worker consumes
+		s.compose("stop", "worker").is(t, 0)
 		s.found("broker-version", "fail", "refuses the queues that Celery declares")
+		s.compose("start", "worker").is(t, 0)
 		s.edit(".env", s.setting(".env", "BROKER_PORT"), port)
 		s.found("broker-version", "pass", "RabbitMQ ")
 	})

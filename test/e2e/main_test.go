@@ -6,6 +6,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -72,7 +73,8 @@ func prepare(run func() int) (int, error) {
 	if docker, err = client.New(client.FromEnv); err != nil {
 		return 0, fmt.Errorf("connecting to the engine: %w", err)
 	}
-	return run(), docker.Close()
+	code := run()
+	return code, errors.Join(checks.complete(), docker.Close())
 }
 
 // findCompose returns the real Compose CLI, which make builds.

@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +35,7 @@ func TestStates(t *testing.T) {
 	})
 	t.Run("starting and unhealthy", func(t *testing.T) {
 		s.override("server", "services:\n  server:\n    entrypoint: [python, -m, syncmaster.server, --host, 0.0.0.0, --port, '9999']\n")
-		s.mustBecome("server", "starting", "service server does not answer yet", "")
+		s.mustBecome("server", "starting", "service server does not answer yet", "syncmaster-setup status --dir "+s.dir+" --watch")
 		s.look("doctor").says(t, "starting: service server does not answer yet")
 		// a minute later, by the engine's clock
 		s.env = []string{"DOCKER_HOST=" + engineThatSays(t, "SystemTime", time.Now().Add(time.Hour).Format(time.RFC3339Nano))}
@@ -43,9 +45,21 @@ func TestStates(t *testing.T) {
 		s.mustBecome("server", "healthy", "", "")
 	})
 	t.Run("out of memory", func(t *testing.T) {
-		s.override("rabbitmq", "services:\n  rabbitmq:\n    entrypoint: [tail, /dev/zero]\n    command: []\n    restart: 'no'\n    mem_limit: 20m\n    memswap_limit: 20m\n")
-		s.mustBecome("rabbitmq", "out of memory", "service rabbitmq ran out of memory", "docker compose start rabbitmq")
-		s.override("rabbitmq", "")
+		s.override("rabbitmq", "services:\n  rabbitmq:\n    entrypoint: [tail, /dev/zero]\n    command: []\n    mem_limit: 20m\n    memswap_limit: 20m\n")
+		const next = "docker compose up --detach --no-deps rabbitmq    (give the service or the host more memory first)"
+		s.mustBecome("rabbitmq", "out of memory", "service rabbitmq ran out of memory", next)
+		for range 10 { // it is restarted meanwhile, again and again
+			st := readStatus(t, s.look("status", "--output", "json"))
+			if got := st.state("rabbitmq"); got != "out of memory" && got != "starting" {
+				t.Errorf("rabbitmq is %s", got)
+			}
+		}
+		s.init().is(t, 1).says(t, "service rabbitmq ran out of memory", next)
+		if err := os.Remove(filepath.Join(s.dir, "docker-compose.override.yml")); err != nil {
+			t.Fatal(err)
+		}
+		s.typed("cd "+s.dir+" && "+next).is(t, 0)
+		s.init().is(t, 0)
 		s.mustBecome("rabbitmq", "healthy", "", "")
 		s.mustBecome("worker", "healthy", "", "") // it connects again
 	})

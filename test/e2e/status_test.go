@@ -138,6 +138,30 @@ func TestStatus(t *testing.T) {
 		s.status(1).says(t, "1 transfer waits in the queue 1-other", "--queue 1-etl,1-other")
 		s.query("DELETE FROM run; UPDATE transfer SET queue_id = 1; DELETE FROM queue WHERE id = 2")
 	})
+	t.Run("queues that the user writes into .env", func(t *testing.T) {
+		s.query("INSERT INTO queue (name, slug, group_id, description) VALUES ('mine', '1-mine', 1, '')")
+		s.edit(".env", "WORKER_QUEUES=1-etl", "WORKER_QUEUES=1-etl,1-mine")
+		s.look("status").is(t, 1).says(t, "nobody serves the queue 1-mine", "something else than what runs in: worker")
+		s.compose("up", "--detach").is(t, 0)
+		eventually(t, func() error {
+			if st := readStatus(t, s.look("status", "--output", "json")); !st.Healthy || len(st.Queues) != 2 || st.Queues[1].Workers != 1 {
+				return fmt.Errorf("%+v", st)
+			}
+			return nil
+		})
+		s.edit(".env", "WORKER_QUEUES=1-etl,1-mine", "WORKER_QUEUES=1-mine")
+		s.init().is(t, 0) // waits for this one, and no other
+		s.init("--queue", "1-etl").is(t, 0)
+		if got := s.setting(".env", "WORKER_QUEUES"); got != "1-etl" {
+			t.Errorf("the worker serves %s, though another queue was asked for", got)
+		}
+		s.query("DELETE FROM queue WHERE slug = '1-mine'")
+	})
+	t.Run("a schema that is newer than the release", func(t *testing.T) {
+		s.query("UPDATE alembic_version SET version_num = '0013'")
+		s.status(1).says(t, "newer than release 0.3.2 knows", "syncmaster-setup migrate downgrade --dir "+s.dir+" 0012")
+		s.query("UPDATE alembic_version SET version_num = '0012'")
+	})
 	t.Run("an edited file", func(t *testing.T) {
 		path := filepath.Join(s.dir, ".env.docker")
 		written := read(t, path)
