@@ -12,6 +12,7 @@ import (
 
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/config"
+	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/stack"
@@ -65,6 +66,45 @@ type saying struct {
 }
 
 func (s saying) Logs(context.Context, string, int) (string, error) { return s.text, nil }
+
+// TestHintOfAWait: init says what status would say next, and then to go on; an upgrade, which replaces the container, only
+// what to mend.
+func TestHintOfAWait(t *testing.T) {
+	dir, err := workdir.At(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Setup: &Setup{Dir: dir, Now: time.Now}, world: world{dir: "/srv/sm"}, engine: saying{text: "last words\n"}}
+	for _, tc := range []struct {
+		container     stack.Container
+		init, upgrade string
+	}{
+		{
+			stack.Container{Service: "worker", State: "exited", OOMKilled: true},
+			"cd /srv/sm && docker compose up --detach --no-deps worker    (give the service or the host more memory first)",
+			"give the service or the host more memory; what it said before is in " + dir.Path(),
+		},
+		{
+			stack.Container{Service: "worker", State: "restarting", ExitCode: 2},
+			"cd /srv/sm && docker compose logs --tail 50 worker    (when the cause is mended: syncmaster-setup init --dir /srv/sm)",
+			"what it said before is in " + dir.Path(),
+		},
+		{
+			stack.Container{Service: "db", State: "paused"},
+			"cd /srv/sm && docker compose unpause db    (when the cause is mended: syncmaster-setup init --dir /srv/sm)",
+			"what it said before is in " + dir.Path(),
+		},
+	} {
+		verdict := stack.Judge(stack.Seen{Service: tc.container.Service, Container: &tc.container, Watched: true})
+		for vanishing, want := range map[bool]string{false: tc.init, true: tc.upgrade} {
+			r.vanishing = vanishing
+			err := r.withLogs(t.Context(), tc.container, errors.New(verdict.Reason), verdict)
+			if !strings.Contains(err.Error(), verdict.Reason+lastLinesMark+"\n    last words") || !strings.HasPrefix(fault.HintOf(err), want) {
+				t.Errorf("%v\n%s\nwant %s", err, fault.HintOf(err), want)
+			}
+		}
+	}
+}
 
 func TestStatusOfAHealthyInstall(t *testing.T) {
 	v := healthySight(t)
