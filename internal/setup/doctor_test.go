@@ -14,6 +14,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"syncmaster-setup/internal/backup"
+	"syncmaster-setup/internal/journal"
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/stack"
 	"syncmaster-setup/internal/workdir"
@@ -95,6 +96,7 @@ func TestChecks(t *testing.T) {
 			v.logBytes = map[string]int64{"server": 2 << 30}
 		}},
 		{"interrupted", Fail, "interrupted at: migrate", func(v *sight) { v.stopped = "migrate" }},
+		{"interrupted", Fail, "upgrade was interrupted at: migrate", func(v *sight) { v.stopped, v.open = "migrate", &journal.Record{Operation: opUpgrade} }},
 		{"interrupted", Fail, "names no operation", func(v *sight) {
 			v.openErr = v.setup.brokenJournal(errors.New("reading the journal: it names no operation"))
 		}},
