@@ -150,13 +150,6 @@ func (s *stack) fileFaults(t *testing.T) {
 		s.edit(".env.docker", s.setting(".env.docker", name), plain)
 		s.found("percent", "pass", "")
 	})
-	t.Run("a second place for settings", func(t *testing.T) {
-		write(t, filepath.Join(s.dir, "mine.yml"), "{}\n")
-		s.override("server", "services:\n  server:\n    volumes:\n      - ./mine.yml:/app/config.yml:ro\n")
-		s.found("config-file", "warn", "server reads /app/config.yml")
-		s.override("server", "")
-		s.found("config-file", "pass", "")
-	})
 	t.Run("a log without end", func(t *testing.T) {
 		const ours = "51m"
 		limit := regexp.MustCompile(`,?"max-size":"([^"]*)"`) // the engine's own default, which its user may not have set

@@ -28,7 +28,7 @@ var lastLines = regexp.MustCompile(`its last lines:\n(    .*\n)+`)
 func TestUpgradeWithFullDisk(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	disk := s.volumeOnDisk()
+	disk := s.volumeOnDisk(volumeBytes)
 	s.init(append(slices.Clone(whole), "--version", "0.2.4")...).is(t, 0)
 	s.fill()
 	s.query(manyGroups)
@@ -67,10 +67,10 @@ func TestUpgradeWithFullDisk(t *testing.T) {
 type disk struct{ path string }
 
 // volumeOnDisk lets the user's override file place the database's volume on a disk of its own.
-func (s *stack) volumeOnDisk() disk {
+func (s *stack) volumeOnDisk(bytes int) disk {
 	s.t.Helper()
 	d := disk{openFolder(s.t)}
-	if err := unix.Mount("tmpfs", d.path, "tmpfs", 0, fmt.Sprintf("size=%d", volumeBytes)); err != nil {
+	if err := unix.Mount("tmpfs", d.path, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
 		s.t.Skip("mounting a small disk: ", err)
 	}
 	s.t.Cleanup(func() {
