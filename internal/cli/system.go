@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -23,6 +24,12 @@ func (system) FileBytes(path string) (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+func (system) NoSuchHost(ctx context.Context, name string) bool {
+	_, err := net.DefaultResolver.LookupHost(ctx, name)
+	var unknown *net.DNSError
+	return errors.As(err, &unknown) && unknown.IsNotFound
 }
 
 func (system) ReadFile(path string) (string, error) {

@@ -3,6 +3,7 @@ package release
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,7 +46,28 @@ func (r Release) Traps(c Component, env map[string]string) []Trap {
 			list = append(list, trap)
 		}
 	}
+	if trap, found := hwmTrap(Upper(env)); found && c == Worker {
+		list = append(list, trap)
+	}
 	return list
+}
+
+// HWMHost returns the host of the HWM store that an environment enables, by upper-case names; empty for none.
+func HWMHost(env map[string]string) string {
+	u, err := url.Parse(env[hwmSection+"URL"])
+	if err != nil || !WithHWMStore.holds(env) {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// hwmTrap is about a store at an address that is the worker's own container there.
+func hwmTrap(env map[string]string) (Trap, bool) {
+	host := HWMHost(env)
+	addr, err := netip.ParseAddr(host)
+	const name = hwmSection + "URL"
+	return Trap{name, name + ": " + host + " is the worker's own container there, and every run fails that cannot reach its store", true},
+		host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // inCapitals reports whether a name is read by a shell, which does not take it in any case.

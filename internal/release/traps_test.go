@@ -117,6 +117,23 @@ func TestTrapsAreOfTheirComponent(t *testing.T) {
 	}
 }
 
+func TestHWMStore(t *testing.T) {
+	r, err := release.Lookup("0.3.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const section = "SYNCMASTER__HWM_STORE__"
+	for url, want := range map[string]bool{"http://localhost:8000": true, "http://127.0.0.1": true, "http://[::1]:80": true, "http://horizon:8000": false, "": false} {
+		for enabled, on := range map[string]bool{"true": true, "false": false} {
+			env := map[string]string{section + "ENABLED": enabled, section + "URL": url}
+			traps := slices.DeleteFunc(r.Traps(release.Worker, env), func(t release.Trap) bool { return !strings.Contains(t.What, "every run fails") })
+			if found := len(traps) > 0; found != (want && on) {
+				t.Errorf("%s, enabled %s: %+v", url, enabled, traps)
+			}
+		}
+	}
+}
+
 func TestLacks(t *testing.T) {
 	r, err := release.Lookup("0.3.2")
 	if err != nil {

@@ -61,6 +61,10 @@ func checkSettings(v *sight) (Level, string, string) {
 		if slices.Contains(v.options.Services(), string(c)) {
 			traps = append(traps, v.release.Lacks(c, v.effective(c))...)
 		}
+		if c == release.Worker && v.noStore != "" {
+			traps = append(traps, release.Trap{Name: "SYNCMASTER__HWM_STORE__URL",
+				What: fmt.Sprintf("neither a container nor this machine's name server knows %s of SYNCMASTER__HWM_STORE__URL: every run fails that cannot reach its store", printable(v.noStore))})
+		}
 		for _, t := range traps {
 			if t.Fatal {
 				level = Fail

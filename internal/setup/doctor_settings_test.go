@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,6 +132,8 @@ type onDisk struct{ System }
 
 func (onDisk) Getenv(string) string { return "" }
 
+func (onDisk) NoSuchHost(_ context.Context, name string) bool { return name == "horizon" }
+
 func (onDisk) ReadFile(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	return string(text), err
@@ -193,6 +196,45 @@ func TestConfigFiles(t *testing.T) {
 		}
 		if wantsAdvice := tt.level == Warn || tt.level == Fail; wantsAdvice != strings.Contains(f.Next, "docker compose up -d --force-recreate server") {
 			t.Errorf("%s: %q", tt.name, f.Next)
+		}
+	}
+}
+
+// TestStoreIsFound warns of an HWM store whose host nobody knows, and of no other.
+func TestStoreIsFound(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		enabled string
+		url     string
+		change  func(*sight)
+		unknown bool
+	}{
+		{"nobody's", "true", "http://horizon:8000", func(*sight) {}, true},
+		{"off", "false", "http://horizon:8000", func(*sight) {}, false},
+		{"known to the name server", "true", "http://horizon.example.com", func(*sight) {}, false},
+		{"an address", "true", "http://192.168.1.5:8000", func(*sight) {}, false},
+		{"a service", "true", "http://horizon:8000", func(v *sight) { v.with("horizon", nil) }, false},
+		{"of another project", "true", "http://horizon:8000", func(v *sight) { v.peers = []stack.Peer{{Name: "other-horizon-1", Service: "horizon"}} }, false},
+		{"an extra host", "true", "http://horizon:8000", func(v *sight) {
+			worker := v.project.Services["worker"]
+			worker.ExtraHosts = types.HostsList{"horizon": {"192.168.1.5"}}
+			v.project.Services["worker"] = worker
+		}, false},
+		{"own name servers", "true", "http://horizon:8000", func(v *sight) {
+			worker := v.project.Services["worker"]
+			worker.DNS = types.StringList{"192.168.1.5"}
+			v.project.Services["worker"] = worker
+		}, false},
+	} {
+		v := wellSight(t)
+		v.setup.System = onDisk{}
+		const section = "SYNCMASTER__HWM_STORE__"
+		v.with("worker", map[string]string{section + "ENABLED": tt.enabled, section + "URL": tt.url, section + "TYPE": "horizon", section + "USER": "u",
+			section + "PASSWORD": "p", section + "NAMESPACE": "n"})
+		tt.change(v)
+		v.findStore(t.Context())
+		if f := of(v, "names"); (f.Level == Warn) != tt.unknown || tt.unknown && !strings.Contains(f.Text, "knows horizon of") {
+			t.Errorf("%s: %+v", tt.name, f)
 		}
 	}
 }

@@ -195,6 +195,8 @@ type System interface {
 	Getenv(name string) string
 	// FileBytes returns the size of a file.
 	FileBytes(path string) (int64, error)
+	// NoSuchHost reports whether no host of a name is known here; false, too, where nobody can be asked.
+	NoSuchHost(ctx context.Context, name string) bool
 	// ReadFile returns the text of a file; of a folder it is syscall.EISDIR.
 	ReadFile(path string) (string, error)
 }

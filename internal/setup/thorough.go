@@ -3,12 +3,14 @@ package setup
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/stack"
 )
 
@@ -22,6 +24,7 @@ type thorough struct {
 	held     []string         // ports of this install that others hold
 	configs  []configFile     // that services read
 
+	noStore   string     // host of the enabled HWM store, where nobody knows it
 	dataDisks []dataDisk // where database and broker keep their data
 	goodKey   string     // file whose key opens the stored credentials, where the present one does not
 }
@@ -43,6 +46,7 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 		v.peers, v.peersErr = ask(ctx, func(ctx context.Context) ([]stack.Peer, error) { return v.engine.Peers(ctx, v.options.Project) })
 	})
 	asking.Wait()
+	v.findStore(ctx)
 	if v.host.Local {
 		if free, err := v.setup.System.FreeBytes(v.host.RootDir); err == nil { // the root of a VM's engine is not on this machine
 			v.disk["images"] = free
@@ -63,6 +67,39 @@ func (v *sight) measureLogs() {
 		if size, err := v.setup.System.FileBytes(c.Logs.Path); err == nil {
 			v.logBytes[c.Service] += size
 		}
+	}
+}
+
+// findStore looks for the host of the HWM store among the containers that share a network with the worker, then where the
+// engine's own name server looks for it. A worker with name servers of its own is not asked for.
+func (v *sight) findStore(ctx context.Context) {
+	host := release.HWMHost(v.effective(release.Worker))
+	_, err := netip.ParseAddr(host)
+	if v.project == nil || host == "" || err == nil || !v.host.Local {
+		return
+	}
+	worker, enabled := v.project.Services["worker"]
+	_, given := worker.ExtraHosts[host]
+	if !enabled || given || len(worker.DNS) > 0 {
+		return
+	}
+	for name, service := range v.project.Services {
+		names := []string{name, service.ContainerName}
+		for _, network := range service.Networks {
+			if network != nil {
+				names = append(names, network.Aliases...)
+			}
+		}
+		if slices.Contains(names, host) {
+			return
+		}
+	}
+	if slices.ContainsFunc(v.peers, func(p stack.Peer) bool { return p.Name == host || p.Service == host }) {
+		return
+	}
+	unknown, err := ask(ctx, func(ctx context.Context) (bool, error) { return v.setup.System.NoSuchHost(ctx, host), nil })
+	if err == nil && unknown {
+		v.noStore = host
 	}
 }
 
