@@ -63,7 +63,7 @@ test-crash: build kit $(COMPOSE) ## kills every operation before, in and after e
 
 .PHONY: unit
 unit: ## the tests that need no Docker Engine
-	go test -skip "TestMigrateScripts|TestShells" ./internal/backup/... ./internal/cli/... ./internal/config/... ./internal/envfile/... ./internal/fault/... ./internal/journal/... \
+	go test -skip "TestMigrateScripts|TestShells|TestManPage" ./internal/backup/... ./internal/cli/... ./internal/config/... ./internal/envfile/... ./internal/fault/... ./internal/journal/... \
 		./internal/nearest/... ./internal/plan/... ./internal/release/... ./internal/render/... ./internal/report/... ./internal/secret/... \
 		./internal/setup/... ./internal/stack/... ./internal/workdir/... ./migrations/... ./test/docs/...
 
