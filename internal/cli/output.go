@@ -35,7 +35,7 @@ func (p *program) printInit(r setup.Result) error {
 		return printJSON(p.streams.Out, initJSON{"ok", r})
 	}
 	if r.Plan != "" {
-		return p.print("This would be done in %s:\n\n%s\nNothing was changed.\n", r.Dir, r.Plan)
+		return p.print("This would be done in %s:\n\n%s\nNothing was changed.\n", r.Dir, hung(r.Plan, p.streams.Out))
 	}
 	var b strings.Builder
 	if r.Changed {
@@ -59,8 +59,8 @@ func (p *program) printInit(r setup.Result) error {
 		b.WriteString("\nNo worker runs yet, since it has no queue to serve. Create a group and a queue in the UI, then type:\n" +
 			"  syncmaster-setup init --queue SLUG    (the slug is shown with the queue, like 1-my_queue)\n")
 	}
-	b.WriteString("\nKeep a copy of .env and .env.docker from that folder in a safe place: without the key in it,\n" +
-		"the credentials stored in the database cannot be read.\n")
+	b.WriteString("\nKeep a copy of .env and .env.docker from that folder in a safe place: without\n" +
+		"the key in it, the credentials stored in the database cannot be read.\n")
 	return p.print("%s", b.String())
 }
 

@@ -21,7 +21,7 @@ func (p *program) interactive() bool {
 
 // confirm shows the plan and asks whether to go on.
 func (p *program) confirm(ctx context.Context, plan string) (bool, error) {
-	p.errorf("\n%s\n", plan)
+	p.errorf("\n%s\n", hung(plan, p.streams.Err))
 	answer, err := p.ask(ctx, "Go on?", "yes")
 	return strings.HasPrefix(strings.ToLower(answer), "y"), err
 }

@@ -40,7 +40,7 @@ func TestSecondSignal(t *testing.T) {
 	defer done()
 
 	send(t, syscall.SIGINT)
-	if line := within[string](t, said); !strings.HasPrefix(line, "warning: interrupted: the step at work comes to its end; press Ctrl-C again") || !strings.HasSuffix(line, "\n") {
+	if line := within[string](t, said); !strings.HasPrefix(line, "warning: interrupted: the step at work comes to its end; Ctrl-C again takes all back") || !strings.HasSuffix(line, "\n") {
 		t.Errorf("said %q", line)
 	}
 	<-ctx.Done()

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -113,32 +112,6 @@ func besides(image, ports, margin string, width int) string {
 	return margin + image + "\n" + margin + ports + "\n"
 }
 
-// colour is what paint puts around a text, which takes no room.
-var colour = regexp.MustCompile(`^\x1b\[[0-9;]*m`)
-
-// folded breaks lines that are longer than a window is wide.
-func folded(text string, columns int) []string {
-	var list []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		width, begin := 0, 0
-		for i := 0; i < len(line); {
-			if code := colour.FindString(line[i:]); code != "" {
-				i += len(code)
-				continue
-			}
-			if width++; width > columns {
-				list = append(list, line[begin:i])
-				begin, width = i, 1
-			}
-			_, size := utf8.DecodeRuneInString(line[i:])
-			i += size
-		}
-		list = append(list, line[begin:])
-	}
-	return list
-}
-
 // writeRemarks lists what is wrong, each with its last log lines and what to type.
 func (p *program) writeRemarks(b *strings.Builder, title, colour string, remarks []setup.Remark) {
 	if len(remarks) == 0 {
@@ -211,15 +184,15 @@ func transfersText(st setup.Status) string {
 }
 
 func volumesText(volumes []setup.VolumeStatus) string {
-	var list []string
+	var rows [][]string
 	for _, v := range volumes {
-		text := v.Name
+		size := ""
 		if v.Bytes > 0 {
-			text += " " + report.Bytes(v.Bytes)
+			size = report.Bytes(v.Bytes)
 		}
-		list = append(list, text)
+		rows = append(rows, []string{v.Name, size})
 	}
-	return strings.Join(list, ", ")
+	return lines(rows, "")
 }
 
 func backupText(b *setup.BackupStatus) string {

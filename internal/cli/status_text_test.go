@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,13 +69,5 @@ func TestNarrowStatus(t *testing.T) {
 		if _, state, _ := p.statusParts(wholeStack(0), columns, false); !strings.Contains(state, want) {
 			t.Errorf("in %d columns:\n%swant\n%s", columns, state, want)
 		}
-	}
-}
-
-func TestFolded(t *testing.T) {
-	got := folded("12345\n123456\n\n"+red+"1234"+plain+"56é89\n", 5)
-	want := []string{"12345", "12345", "6", "", red + "1234" + plain + "5", "6é89"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -157,7 +157,7 @@ func (p *program) secondSignal(ctx context.Context, reporter report.Reporter) (c
 				case n > 1:
 					cancel(errTakenBack)
 				case !p.asking.Load(): // otherwise no step is at work
-					p.say(reporter, "interrupted: the step at work comes to its end; press Ctrl-C again to take everything back")
+					p.say(reporter, "interrupted: the step at work comes to its end; Ctrl-C again takes all back")
 				}
 			}
 		}
@@ -297,7 +297,7 @@ func (p *program) printMove(r setup.MoveResult) error {
 	var b strings.Builder
 	switch {
 	case r.Plan != nil:
-		return p.print("This would be done in %s:\n\n%s\nNothing was changed.\n", r.Dir, r.Plan.Text(time.Now()))
+		return p.print("This would be done in %s:\n\n%s\nNothing was changed.\n", r.Dir, hung(r.Plan.Text(time.Now()), p.streams.Out))
 	case !r.Changed:
 		return p.print("SyncMaster %s is installed in %s; nothing had to be changed.\n", r.To, r.Dir)
 	case r.Operation == "abort":
