@@ -38,7 +38,7 @@ var (
 	fileLine = regexp.MustCompile(`^ {4}[-+] `)
 )
 
-// hung breaks the lines of a plan between words where they are longer than the window of a stream is wide; they go on
+// hung breaks the lines of a text between words where they are longer than the window of a stream is wide; they go on
 // below their last column. A pipe has no edge.
 func hung(text string, stream any) string {
 	if !isTerminal(stream) {
@@ -55,7 +55,7 @@ func hungAt(text string, columns int) string {
 			b.WriteString(line)
 			continue
 		}
-		margin := len(line) - len(strings.TrimLeft(line, " ")) + 4
+		margin := len(line) - len(strings.TrimLeft(line, " ")) + 2
 		for _, gap := range columnGap.FindAllStringIndex(line, -1) {
 			if gap[1] <= columns/2 {
 				margin = gap[1]

@@ -27,12 +27,12 @@ func TestHung(t *testing.T) {
 		"           0.2.5)\n" +
 		"    + A_LINE_OF_A_FILE=that is longer than the window, and what is behind it\n" +
 		"      start what ran of release 0.2.4 and wait\n" +
-		"          until it is healthy\n" +
+		"        until it is healthy\n" +
 		"short\n"
 	if got := hungAt(plan, 48); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if got := hungAt("a-word-that-is-longer-than-the-window and others\n", 10); got != "a-word-that-is-longer-than-the-window\n    and\n    others\n" {
+	if got := hungAt("a-word-that-is-longer-than-the-window and others\n", 10); got != "a-word-that-is-longer-than-the-window\n  and\n  others\n" {
 		t.Errorf("got %q", got)
 	}
 	if got := hung(plan, nil); got != plan {

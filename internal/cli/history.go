@@ -60,5 +60,5 @@ func (p *program) printHistory(list []setup.Entry) error {
 			fmt.Fprintf(&b, "%22s%s\n", "", what)
 		}
 	}
-	return p.print("%s", b.String())
+	return p.print("%s", hung(b.String(), p.streams.Out))
 }
