@@ -60,6 +60,25 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// --quiet leaves no reporter to say it, and a question has no step at work.
+func TestSecondSignalQuiet(t *testing.T) {
+	said := make(overheard, 10)
+	p := &program{streams: Streams{Err: said}, quiet: true}
+	p.say(report.Discard{}, "a word")
+	if line := within[string](t, said); line != "warning: a word\n" {
+		t.Errorf("said %q", line)
+	}
+	p.asking.Store(true)
+	hard, done := p.secondSignal(t.Context(), report.Discard{})
+	defer done()
+	send(t, syscall.SIGINT)
+	send(t, syscall.SIGTERM)
+	within(t, hard.Done())
+	if len(said) > 0 {
+		t.Errorf("said %q", <-said)
+	}
+}
+
 // What ends by itself leaves no one to listen, and its step is not called interrupted.
 func TestSecondSignalEnds(t *testing.T) {
 	p := &program{streams: Streams{Err: io.Discard}}
