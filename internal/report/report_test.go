@@ -113,6 +113,26 @@ func TestTerminalLeavesOneLineAStepAndNeverWraps(t *testing.T) {
 	}
 }
 
+func TestBarFitsTheWindow(t *testing.T) {
+	for width, want := range map[int]string{
+		80: "› pull 2 images  ██████████░░░░░░░░░░ 5.0 MiB of 10.0 MiB  0.0s",
+		50: "› pull 2 images  ██░░░ 5.0 MiB of 10.0 MiB  0.0s",
+		48: "› pull 2 images  5.0 MiB of 10.0 MiB  0.0s",
+		40: "› pull 2 images  50%  0.0s",
+		20: "› pull 2 im…  0.0s",
+	} {
+		var out strings.Builder
+		terminal := &Terminal{out: &out, width: func() int { return width }, now: func() time.Time { return time.Time{} }, stop: make(chan struct{})}
+		for _, e := range events[1:3] {
+			terminal.Report(e)
+		}
+		terminal.redraw()
+		if got := screen(out.String()); got[len(got)-1] != want || len([]rune(want)) > width {
+			t.Errorf("in %d columns: %q, want %q", width, got[len(got)-1], want)
+		}
+	}
+}
+
 func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1 << 30: "1.0 GiB", 5 << 50: "5120.0 TiB"} {
 		if got := Bytes(n); got != want {

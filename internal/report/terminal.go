@@ -84,9 +84,9 @@ func (t *Terminal) redraw() {
 	if t.current.Index == 0 {
 		return
 	}
-	text := t.current.Step
+	text, elapsed := t.current.Step, duration(t.now().Sub(t.began))
 	if t.current.OfBytes > 0 {
-		text += "  " + bar(t.current.Bytes, t.current.OfBytes)
+		text += "  " + bar(t.current.Bytes, t.current.OfBytes, t.room(elapsed)-len([]rune(text))-2)
 	}
 	if t.current.Text != "" {
 		text += "  " + t.current.Text
@@ -94,17 +94,20 @@ func (t *Terminal) redraw() {
 	if t.current.OfBytes == 0 && t.current.Bytes > 0 {
 		text += "  " + Bytes(t.current.Bytes)
 	}
-	t.write("\r\x1b[K" + t.paint("36", "›") + " " + t.fit(text, duration(t.now().Sub(t.began))))
+	t.write("\r\x1b[K" + t.paint("36", "›") + " " + t.fit(text, elapsed))
 }
 
 // fit puts the elapsed time behind text and cuts text so that the line never wraps: a wrapped line cannot be redrawn.
 func (t *Terminal) fit(text, elapsed string) string {
-	room := t.width() - len(elapsed) - 6
+	room := t.room(elapsed)
 	if runes := []rune(text); room > 1 && len(runes) > room {
 		text = string(runes[:room-1]) + "…"
 	}
 	return text + "  " + t.paint("2", elapsed)
 }
+
+// room is what the mark before a text and the elapsed time behind it leave.
+func (t *Terminal) room(elapsed string) int { return t.width() - len(elapsed) - 6 }
 
 func (t *Terminal) paint(code, text string) string {
 	if !t.color {
@@ -115,11 +118,19 @@ func (t *Terminal) paint(code, text string) string {
 
 func (t *Terminal) write(s string) { _, _ = io.WriteString(t.out, s) }
 
-func bar(done, total int64) string {
-	const cells = 20
-	filled := int(min(done, total) * cells / total)
-	return fmt.Sprintf("%s%s %s of %s", strings.Repeat("█", filled), strings.Repeat("░", cells-filled),
-		Bytes(done), Bytes(total))
+// bar shows how much is done; in a small room only the numbers do, or how much of a hundred.
+func bar(done, total int64, room int) string {
+	const most, least = 20, 5
+	amount := Bytes(done) + " of " + Bytes(total)
+	cells := min(room-len(amount)-1, most)
+	switch {
+	case len(amount) > room:
+		return fmt.Sprintf("%d%%", min(done, total)*100/total)
+	case cells < least:
+		return amount
+	}
+	filled := int(min(done, total) * int64(cells) / total)
+	return strings.Repeat("█", filled) + strings.Repeat("░", cells-filled) + " " + amount
 }
 
 // Bytes prints a size in powers of 1024, as Docker's users read it: "1.5 GiB".
