@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -37,6 +38,19 @@ func (d dockerEngine) Build(ctx context.Context, section types.BuildConfig, labe
 func (d dockerEngine) Create(ctx context.Context, project *types.Project, services ...string) error {
 	return d.Engine.Create(ctx, project, engine.CreateOptions{Services: services})
 }
+
+func (d dockerEngine) Start(ctx context.Context, project *types.Project, services ...string) error {
+	err := d.Engine.Start(ctx, project, services...)
+	if errors.Is(err, engine.ErrPortInUse) {
+		return portInUse{err}
+	}
+	return err
+}
+
+// portInUse is an error of the engine as the use cases tell it from others.
+type portInUse struct{ error }
+
+func (e portInUse) Unwrap() []error { return []error{e.error, setup.ErrPortInUse} }
 
 func (d dockerEngine) RunOneOff(ctx context.Context, project *types.Project, service string) (int, string, error) {
 	exit, err := d.Engine.RunOneOff(ctx, project, service)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"syncmaster-setup/internal/envfile"
@@ -35,6 +36,9 @@ func (r *run) devPlan() plan.Plan {
 	}
 	if !exists {
 		files()
+	}
+	if was := portsOf(r.current().Env); exists && (was.Database != r.input.Ports.Database || was.Broker != r.input.Ports.Broker) {
+		add("move ports", "others hold those of before", r.movePorts)
 	}
 	add("start "+strings.Join(infrastructure, " and "), "SyncMaster keeps its data and its queues there", start)
 	if r.builds != nil {
@@ -82,6 +86,21 @@ func (r *run) writeDev(ctx context.Context) error {
 	}
 	r.project = nil // it was loaded from the files that are about to change
 	return r.write(ctx)
+}
+
+// movePorts puts the ports of database and broker into .env, since they must start before the files follow.
+func (r *run) movePorts(context.Context) error {
+	env, err := envfile.Parse(r.current().Env)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", workdir.EnvFile, err)
+	}
+	for name, port := range map[string]uint16{"DB_PORT": r.input.Ports.Database, "BROKER_PORT": r.input.Ports.Broker} {
+		if err := env.Set(name, strconv.Itoa(int(port))); err != nil {
+			return fmt.Errorf("changing %s in %s: %w", name, workdir.EnvFile, err)
+		}
+	}
+	_, err = r.Dir.WriteProject(map[string]string{workdir.EnvFile: env.String()})
+	return err
 }
 
 // checkStepsDown refuses to go back to an earlier revision where rows would be deleted on the way.

@@ -3,6 +3,7 @@ package setup
 import (
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,34 @@ func TestDevPortMoves(t *testing.T) {
 	ports, _ := w.decidePorts()
 	if ports.Database != 5433 || ports.Broker != 5680 {
 		t.Errorf("got %+v", ports)
+	}
+
+	// those of an environment that is complete move before its containers start
+	s := devSetup(t)
+	if err := s.Dir.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	w.state.Phase = workdir.Installed
+	r := &run{Setup: s, world: w, decision: decision{input: render.Input{Ports: ports}}}
+	names := func() (list []string) {
+		for _, step := range r.devPlan().Steps {
+			list = append(list, step.Name)
+		}
+		return list
+	}
+	if list := names(); slices.Index(list, "move ports") < 0 || slices.Index(list, "move ports") > slices.Index(list, "start db and rabbitmq") {
+		t.Errorf("the steps are %v", list)
+	}
+	if err := r.movePorts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := s.Dir.Read(workdir.EnvFile)
+	if err != nil || portsOf(text).Database != 5433 || portsOf(text).Broker != 5680 {
+		t.Errorf("written is %q, %v", text, err)
+	}
+	r.texts[workdir.EnvFile] = text
+	if slices.Contains(names(), "move ports") {
+		t.Error("ports that were moved move again")
 	}
 }
 

@@ -88,8 +88,20 @@ func (s *Setup) Init(ctx context.Context, o InitOptions) (result Result, err err
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	return s.initLocked(ctx, began, o)
+	result, err = s.initLocked(ctx, began, o)
+	for range portRaces {
+		if !o.Asked.Dev || !errors.Is(err, ErrPortInUse) {
+			break
+		}
+		s.Report.Report(report.Event{Kind: report.Note, Text: "somebody took a port in this moment: once more, with another one"})
+		result, err = s.initLocked(ctx, began, o)
+	}
+	return result, err
 }
+
+// portRaces is how often `dev up` looks for other ports, where somebody has taken one since it looked. Several
+// environments that begin at the same moment find the same ports free.
+const portRaces = 5
 
 // initLocked is Init in a folder that this process has locked.
 func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) (Result, error) {

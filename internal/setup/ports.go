@@ -4,6 +4,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 	"slices"
@@ -16,6 +17,9 @@ import (
 	"syncmaster-setup/internal/stack"
 	"syncmaster-setup/internal/workdir"
 )
+
+// ErrPortInUse is found in an error of [Engine.Start] where somebody else holds a host port.
+var ErrPortInUse = errors.New("port in use")
 
 // Engine is what the use cases need of a Docker Engine. Errors carry hints for the user.
 type Engine interface {

@@ -77,16 +77,32 @@ func (e *environment) checkOut(version, head string) {
 // dev runs a subcommand in the checkout.
 func (e *environment) dev(args ...string) result {
 	e.t.Helper()
+	return e.begin(args...).wait()
+}
+
+func (e *environment) begin(args ...string) *process {
+	e.t.Helper()
 	cmd := program(append([]string{"dev"}, args...)...)
 	cmd.Dir = e.checkout
-	return finish(e.t, cmd)
+	return begin(e.t, cmd)
 }
 
 // up runs `dev up` or `dev reset` and reads where everything is.
 func (e *environment) up(args ...string) devUp {
 	e.t.Helper()
-	got := e.dev(append(args, "--registry", kit.Prefix, "--output", "json")...).is(e.t, 0)
-	noSecret(e.t, "the output of dev "+args[0], got.said(), e.allSecrets()...)
+	return e.upOf(e.beginUp(args...).wait())
+}
+
+func (e *environment) beginUp(args ...string) *process {
+	e.t.Helper()
+	return e.begin(append(args, "--registry", kit.Prefix, "--output", "json")...)
+}
+
+// upOf reads what has come of `dev up`.
+func (e *environment) upOf(got result) devUp {
+	e.t.Helper()
+	got.is(e.t, 0)
+	noSecret(e.t, "the output of "+got.command, got.said(), e.allSecrets()...)
 	lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
 	var up devUp
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &up); err != nil {

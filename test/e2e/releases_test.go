@@ -94,13 +94,23 @@ func (s *stack) mustTransfer() {
 		s.t.Error("admin is no superuser")
 	}
 	s.query(seed(s.token()))
-	var run struct {
-		ID     int
-		Status string
-	}
-	s.call(http.MethodPost, "/v1/runs", admin, `{"transfer_id": 1}`, &run)
+	s.mustSucceed(s.startRun(admin), admin)
+}
+
+// startRun sends a run of the one transfer to its queue and returns its number.
+func (s *stack) startRun(user map[string]string) int {
+	s.t.Helper()
+	var run struct{ ID int }
+	s.call(http.MethodPost, "/v1/runs", user, `{"transfer_id": 1}`, &run)
+	return run.ID
+}
+
+// mustSucceed waits until a worker has carried a run out.
+func (s *stack) mustSucceed(id int, user map[string]string) {
+	s.t.Helper()
+	var run struct{ Status string }
 	eventually(s.t, func() error {
-		s.call(http.MethodGet, fmt.Sprintf("/v1/runs/%d", run.ID), admin, "", &run)
+		s.call(http.MethodGet, fmt.Sprintf("/v1/runs/%d", id), user, "", &run)
 		if run.Status == "FAILED" {
 			s.t.Fatal("the run has failed")
 		}
