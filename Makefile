@@ -85,6 +85,10 @@ vuln: $(VULN) ## known vulnerabilities; needs the Go vulnerability database
 bench: build kit $(COMPOSE) ## measures against the floor and against docker compose; see docs/performance.md
 	go run ./test/bench
 
+.PHONY: bench-day
+bench-day: build kit $(COMPOSE) ## measures dev up and status; ROUNDS=3
+	go run ./test/bench day -rounds $(ROUNDS)
+
 .PHONY: bench-upgrade
 bench-upgrade: build kit $(COMPOSE) ## measures an upgrade; ROUNDS=3
 	go run ./test/bench upgrade -rounds $(ROUNDS)

@@ -1,5 +1,5 @@
-// Command bench measures syncmaster-setup beside what it replaces: the first start (start), an upgrade (upgrade), backup
-// and restore (backup) and the migrations (migrate). docs/performance.md describes the methods. A goal that is missed is
+// Command bench measures syncmaster-setup beside what it replaces: the first start (start), what is typed every day (day),
+// an upgrade (upgrade), backup and restore (backup) and the migrations (migrate). docs/performance.md describes the methods. A goal that is missed is
 // printed and is no failure; the exit status is 1 where something did not run.
 package main
 
@@ -26,7 +26,7 @@ func main() {
 // options of one run of the bench.
 type options struct {
 	rounds  int
-	wanted  []string // methods of start and upgrade; none for all
+	wanted  []string // methods of start, day and upgrade; none for all
 	binary  string
 	compose string
 	amount  amount
@@ -35,6 +35,7 @@ type options struct {
 // subjects are what can be measured.
 var subjects = map[string]func(*bench, context.Context) error{
 	"start":   (*bench).starts,
+	"day":     (*bench).day,
 	"upgrade": (*bench).upgrades,
 	"backup":  (*bench).backups,
 	"migrate": (*bench).migrations,
@@ -56,14 +57,14 @@ func (a amount) or(usual amount) amount {
 
 func readOptions(args []string) (options, error) {
 	o := options{}
-	flags := flag.NewFlagSet("bench [start|upgrade|backup|migrate]", flag.ContinueOnError)
+	flags := flag.NewFlagSet("bench [start|day|upgrade|backup|migrate]", flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each method takes its turn")
 	flags.StringVar(&o.binary, "binary", "bin/syncmaster-setup", "syncmaster-setup")
 	flags.StringVar(&o.compose, "compose", ".cache/tools/docker-compose", "docker compose as a program of its own")
 	flags.IntVar(&o.amount.transfers, "transfers", 0, "how many rows the table has (default: what the subject needs)")
 	flags.IntVar(&o.amount.connections, "connections", 0, "the same")
 	flags.IntVar(&o.amount.runs, "runs", 0, "the same; 1,000,000 runs are about 2.3 GB")
-	methods := flags.String("methods", "", "methods of start or upgrade to measure, with commas between (default: all)")
+	methods := flags.String("methods", "", "methods of start, day or upgrade to measure, with commas between (default: all)")
 	err := flags.Parse(args)
 	if *methods != "" {
 		o.wanted = strings.Split(*methods, ",")
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	measure, known := subjects[subject]
 	if !known {
-		return fmt.Errorf("%q cannot be measured: known are start, upgrade, backup and migrate", subject)
+		return fmt.Errorf("%q cannot be measured: known are start, day, upgrade, backup and migrate", subject)
 	}
 	o, err := readOptions(args)
 	if err != nil {
