@@ -68,8 +68,8 @@ func (s *Setup) OpenLog(ctx context.Context, o LogOptions) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.work != nil && len(observed.Containers) == 0 {
-		return nil, w.notYet(nil)
+	if len(observed.Containers) == 0 {
+		return nil, w.notYet(fault.New(fault.Refused, errors.New("this install has no container"), "type: syncmaster-setup "+w.continueWith()))
 	}
 	containers, err := chooseContainers(observed.Containers, o.Services)
 	if err != nil {
@@ -86,9 +86,6 @@ func chooseContainers(all []stack.Container, services []string) ([]stack.Contain
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
-	if len(known) == 0 {
-		return nil, fault.New(fault.Refused, errors.New("this install has no container"), "type syncmaster-setup init: it goes on where it stopped")
-	}
 	problems := &fault.Problems{Code: fault.BadInput}
 	for _, service := range services {
 		if !slices.Contains(known, service) {

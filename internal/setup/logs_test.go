@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
@@ -40,12 +43,33 @@ func TestChooseContainers(t *testing.T) {
 			t.Errorf("%v: %v", test.services, err)
 		}
 	}
-	if _, err := chooseContainers(nil, nil); fault.CodeOf(err) != fault.Refused {
-		t.Errorf("without a container: %v", err)
-	}
 	labels := (&Log{containers: all}).Labels()
 	if labels["s-db-1"] != "db" || labels["s-worker-2"] != "s-worker-2" {
 		t.Errorf("the labels are %v", labels)
+	}
+}
+
+// bare is an engine that holds nothing.
+type bare struct{ Engine }
+
+func (bare) Observe(context.Context, string, []string) (stack.Observed, error) {
+	return stack.Observed{}, nil
+}
+
+func TestLogsOfNothing(t *testing.T) {
+	s := devSetup(t)
+	asked, err := s.devOptions(DevOptions{User: "anna", Known: carried})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Render(asked); err != nil {
+		t.Fatal(err)
+	}
+	s.Connect = func(context.Context) (Engine, error) { return bare{}, nil }
+	s.Load = func(context.Context, string, []string) (*types.Project, error) { return nil, errors.New("broken") }
+	_, err = s.OpenLog(t.Context(), LogOptions{})
+	if fault.CodeOf(err) != fault.Refused || !strings.Contains(err.Error(), "no container") || !strings.Contains(fault.HintOf(err), "syncmaster-setup dev up --dir ") {
+		t.Errorf("got %v (%s)", err, fault.HintOf(err))
 	}
 }
 
