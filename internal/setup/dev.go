@@ -50,14 +50,15 @@ func (s *Setup) DevUp(ctx context.Context, o DevOptions) (Result, error) {
 	return s.Init(ctx, InitOptions{Asked: asked, Limit: o.Limit, Build: o.Source != ""})
 }
 
-// DevReset is [Setup.DevDown] with the volumes, and then [Setup.DevUp].
+// DevReset is [Setup.DevDown] with the volumes, and then [Setup.DevUp]. What that would refuse is found before anything is
+// deleted.
 func (s *Setup) DevReset(ctx context.Context, o DevOptions) (Result, error) {
 	asked, err := s.devOptions(o)
 	if err != nil {
 		return Result{}, err
 	}
-	init := InitOptions{Asked: asked, Limit: o.Limit, Build: o.Source != ""}
-	if err := s.checkSource(ctx, init); err != nil {
+	init := InitOptions{Asked: asked, Limit: o.Limit, Build: o.Source != "", emptied: true}
+	if _, err := s.prepare(ctx, init); err != nil {
 		return Result{}, err
 	}
 	if _, err := s.DevDown(ctx, o.User, true); err != nil {
@@ -102,6 +103,10 @@ func (s *Setup) DevEnv() ([]config.Setting, error) {
 		return nil, fault.New(fault.BadInput, fmt.Errorf("reading %s: %w", s.Dir.File(workdir.AppEnvFile), err), "")
 	}
 	ports := portsOf(files.Env)
+	if ports.Database == 0 || ports.Broker == 0 {
+		return nil, fault.New(fault.BadInput, fmt.Errorf("reading %s: DB_PORT or BROKER_PORT is no port", s.Dir.File(workdir.EnvFile)),
+			"syncmaster-setup dev up --dir "+filepath.Dir(w.dir)+" chooses one where the line is removed")
+	}
 	var settings []config.Setting
 	for _, name := range app.Keys() {
 		text, _ := app.Get(name)

@@ -186,20 +186,3 @@ func (r *run) migrateByCheckout(ctx context.Context, db Database, from string) e
 	r.result.Changed = r.result.Changed || facts.Revision != from
 	return nil
 }
-
-// checkSource reads the build sections, so that `dev reset` deletes nothing for a checkout that cannot be built.
-func (s *Setup) checkSource(ctx context.Context, o InitOptions) error {
-	if !o.Build {
-		return nil
-	}
-	w, err := s.look(o.Asked)
-	if err != nil {
-		return err
-	}
-	engine, err := s.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = engine.Builds(ctx, w.options.Source, w.built()...)
-	return err
-}

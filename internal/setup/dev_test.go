@@ -66,6 +66,28 @@ func TestDevEnvIsComplete(t *testing.T) {
 	}
 }
 
+// An address without a port is worse than none.
+func TestDevEnvWantsPorts(t *testing.T) {
+	s := devSetup(t)
+	asked, err := s.devOptions(DevOptions{User: "anna", Known: carried})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Render(asked); err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := s.Dir.Read(workdir.EnvFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Dir.WriteProject(map[string]string{workdir.EnvFile: strings.Replace(text, "BROKER_PORT=5672", "BROKER_PORT=none", 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if settings, err := s.DevEnv(); fault.CodeOf(err) != fault.BadInput || !strings.Contains(err.Error(), "BROKER_PORT") {
+		t.Errorf("got %v, %v", settings, err)
+	}
+}
+
 func TestDevTarget(t *testing.T) {
 	recorded := workdir.State{Version: "0.2.5", Options: config.Options{Dev: true, Head: "0013"}}
 	for _, tc := range []struct {

@@ -25,6 +25,8 @@ type InitOptions struct {
 	Build  bool // the images, from the checkout of the options
 	// restores is set where a restore into an empty folder goes on as an init: the open journal is its own.
 	restores bool
+	// emptied: the volumes that are there will be deleted first
+	emptied bool
 	// Confirm is asked once, with the plan's text, before the first change; nil goes on without asking.
 	Confirm func(plan string) (bool, error)
 }
@@ -109,6 +111,7 @@ func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) 
 	if err != nil {
 		return Result{}, err
 	}
+	s.tell(r.decision)
 	p := r.plan()
 	if o.DryRun {
 		r.result.Plan = p.String()
@@ -162,6 +165,9 @@ func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
 	if err := s.observeHost(ctx, &w, engine); err != nil {
 		return nil, err
 	}
+	if o.emptied {
+		w.observed.Volumes = nil
+	}
 	if err := s.observeDatabase(ctx, engine, &w); err != nil {
 		return nil, err
 	}
@@ -177,7 +183,6 @@ func (s *Setup) prepare(ctx context.Context, o InitOptions) (*run, error) {
 	if err := checkProject(ctx, engine, w, d); err != nil {
 		return nil, err
 	}
-	s.tell(d)
 	r := &run{Setup: s, world: w, decision: d, engine: engine, limit: o.Limit, before: fingerprints(w.observed)}
 	r.describe()
 	return r, nil

@@ -12,6 +12,7 @@ import (
 
 	"syncmaster-setup/internal/probe"
 	"syncmaster-setup/internal/secret"
+	"syncmaster-setup/test/kit"
 	"syncmaster-setup/test/kit/facts"
 )
 
@@ -126,5 +127,27 @@ func TestDevAtTheSameMoment(t *testing.T) {
 	}
 	if err := taken.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDevResetDeletesNothingInVain refuses before the data is gone where the environment could not be started afresh.
+func TestDevResetDeletesNothingInVain(t *testing.T) {
+	e := newEnvironment(t, "0012")
+	e.up("up")
+	e.query(plantRow)
+	before := e.identities()
+	override := filepath.Join(e.dir, "docker-compose.override.yml")
+	write(t, override, "services: [\n")
+	e.dev("reset", "--yes", "--registry", kit.Prefix).is(t, 4).says(t, "docker-compose.override.yml", "Nothing was changed")
+	mustEqual(t, before, e.identities())
+	if got := e.query(countRows); got != "1" {
+		t.Errorf("a refused reset has left %s rows", got)
+	}
+	if err := os.Remove(override); err != nil {
+		t.Fatal(err)
+	}
+	e.mustBeAt("0012", e.up("reset", "--yes"))
+	if got := e.query(countRows); got != "0" {
+		t.Errorf("after a reset there are %s rows", got)
 	}
 }
