@@ -42,11 +42,8 @@ func checkModes(v *sight) (Level, string, string) {
 }
 
 func checkComposeProject(v *sight) (Level, string, string) {
-	switch {
-	case v.projectErr != nil:
+	if v.projectErr != nil {
 		return Fail, v.words(v.projectErr), fault.HintOf(v.projectErr)
-	case v.project == nil:
-		return v.noEngine()
 	}
 	return Pass, "", ""
 }
