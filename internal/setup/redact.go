@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -106,7 +107,7 @@ func secretOf(name, value string) []secret.Text {
 			known = append(known, secret.NewText(written))
 		}
 	}
-	if !secretSetting(name) {
+	if _, err := strconv.ParseBool(value); err == nil || !secretSetting(name) { // a switch is no secret, and its value in many texts
 		return known
 	}
 	known = append(known, secret.NewText(value))

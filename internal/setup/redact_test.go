@@ -29,7 +29,7 @@ func TestSecretSettings(t *testing.T) {
 func TestHide(t *testing.T) {
 	w := world{
 		texts: map[string]string{
-			workdir.EnvFile: "POSTGRES_PASSWORD=first-planted\nUI_PORT=3000\n",
+			workdir.EnvFile: "POSTGRES_PASSWORD=first-planted\nUI_PORT=3000\nUSE_TOKEN=true\n",
 			workdir.AppEnvFile: "SYNCMASTER__DATABASE__URL=postgresql+asyncpg://u:p%40ss-planted@db:5432/d\nMY_CERT_PRIVATE=\"line-one-planted\nx\nline-two-planted\"\n" +
 				"SYNCMASTER__SERVER__DEBUG=true\nPROXY=http://me:proxy-planted@proxy:3128\n",
 		},
