@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -131,7 +132,7 @@ func (s *stack) mustKeepEdit() {
 	before := s.identities()
 	got := s.do("resume").is(s.t, refused).says(s.t, ".env.docker was edited since the upgrade to release 0.4.0 was interrupted", "abort --dir "+s.dir)
 	mustEqual(s.t, before, s.identities())
-	s.transcript("resume-over-an-edit", got)
+	s.transcript("resume-over-an-edit", got, fmt.Sprintf("/%04d/", s.generation()+1), "/NNNN/")
 	s.do("abort").is(s.t, 0).says(s.t, ".env.docker was edited meanwhile")
 	s.mustBe("0.3.2", rows, secrets)
 	kept, err := filepath.Glob(file + ".edited-*")
@@ -153,6 +154,16 @@ func (s *stack) mustRestoreOverDrift() {
 	s.query("DROP TABLE auth_data, run")
 	s.do("backup restore", s.backups()[0]).is(s.t, 0)
 	s.mustBe("0.3.2", rows, secrets)
+}
+
+// generation is the number of the generation that is recorded as installed.
+func (s *stack) generation() int {
+	s.t.Helper()
+	var state struct{ Generation int }
+	if err := json.Unmarshal([]byte(read(s.t, filepath.Join(s.dir, ".syncmaster-setup", "state.json"))), &state); err != nil {
+		s.t.Fatal(err)
+	}
+	return state.Generation
 }
 
 // kill ends a program without mercy.
