@@ -22,12 +22,16 @@ VULN_VERSION := v1.7.0
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
+.PHONY: check-migrations
+check-migrations: # a migration that could end its own transaction is not built
+	@go run ./test/checkmigrations
+
 .PHONY: build
-build: ## the binary, bin/syncmaster-setup
+build: check-migrations ## the binary, bin/syncmaster-setup
 	$(GO_BUILD) -o $(BINARY) ./cmd/syncmaster-setup
 
 .PHONY: cross
-cross: ## the binary for every platform, in dist/
+cross: check-migrations ## the binary for every platform, in dist/
 	@for p in $(PLATFORMS); do \
 		echo "building for $$p"; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO_BUILD) -o dist/syncmaster-setup-$${p%/*}-$${p#*/} ./cmd/syncmaster-setup || exit 1; \
@@ -65,7 +69,7 @@ test-crash: build kit $(COMPOSE) ## kills every operation before, in and after e
 unit: ## the tests that need no Docker Engine
 	go test -skip "TestMigrateScripts|TestShells|TestManPage" ./internal/backup/... ./internal/cli/... ./internal/config/... ./internal/envfile/... ./internal/fault/... ./internal/journal/... \
 		./internal/nearest/... ./internal/plan/... ./internal/release/... ./internal/render/... ./internal/report/... ./internal/secret/... \
-		./internal/setup/... ./internal/stack/... ./internal/workdir/... ./migrations/... ./test/docs/...
+		./internal/setup/... ./internal/sqlfile/... ./internal/stack/... ./internal/workdir/... ./migrations/... ./test/checkmigrations/... ./test/docs/...
 
 .PHONY: lint
 lint: $(LINT) ## formatting, vet, the linters and the layers

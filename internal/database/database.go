@@ -49,9 +49,12 @@ type DB struct {
 	policy  policy
 }
 
-// Connect opens a session, trying once. Errors carry a hint and an exit code; [Retryable] tells those that may pass. A
+// Connect opens a session, trying once, where the embedded files are what they should be. Errors carry a hint and an exit code; [Retryable] tells those that may pass. A
 // connection pooler is refused. The caller closes what it gets.
 func Connect(ctx context.Context, target Target) (*DB, error) {
+	if err := Verify(); err != nil {
+		return nil, err
+	}
 	config, err := target.config()
 	if err != nil {
 		return nil, fault.New(fault.BadInput, err, urlForm)
@@ -77,7 +80,8 @@ func (db *DB) Close(ctx context.Context) error {
 	return nil
 }
 
-// prepare refuses poolers and readies the session. A pooler hands out a process id of its own at the start of the
+// prepare refuses poolers and readies the session: the server notices within half a minute that the client's host or the
+// way to it is gone, from PostgreSQL 14 on within half a second that the client was killed, and frees its locks. A pooler hands out a process id of its own at the start of the
 // session, so that the server's differs (research on PgBouncer; true of Odyssey and pgcat too).
 func (db *DB) prepare(ctx context.Context) error {
 	var pid uint32
@@ -89,12 +93,15 @@ func (db *DB) prepare(ctx context.Context) error {
 	if pid != db.conn.PgConn().PID() {
 		return fault.New(fault.Refused, fmt.Errorf("connecting to %s: a connection pooler answers there", db.target), poolerHint)
 	}
-	if db.version < 140000 {
-		return nil
+	if db.version < oldestServer {
+		return nil // which every use of the session refuses
 	}
-	// The server then notices within this time that a killed client is gone, and frees its locks.
-	_, err = db.conn.PgConn().Exec(ctx, "SET client_connection_check_interval = '500ms'").ReadAll()
-	if err != nil && sqlState(err) != codeInvalidParameter { // platforms without the needed poll() refuse the value
+	_, err = db.conn.PgConn().Exec(ctx, "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;"+
+		"SET tcp_user_timeout = '25s'").ReadAll()
+	if err == nil && db.version >= 140000 {
+		_, err = db.conn.PgConn().Exec(ctx, "SET client_connection_check_interval = '500ms'").ReadAll()
+	}
+	if err != nil && sqlState(err) != codeInvalidParameter { // platforms without the means for it refuse the value
 		return connectError(db.target, err)
 	}
 	return nil

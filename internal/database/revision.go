@@ -1,20 +1,16 @@
 package database
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
+	"syncmaster-setup/internal/sqlfile"
 	"syncmaster-setup/migrations"
 )
 
@@ -103,7 +99,7 @@ func readFiles(files fs.FS) embeddedFiles {
 	if len(e.down) != len(e.revisions) {
 		e.err = errors.Join(e.err, errors.New("reading the embedded migrations: up and down files do not pair"))
 	}
-	e.err = errors.Join(e.err, checkManifest(files))
+	e.err = errors.Join(e.err, sqlfile.Check(files))
 	return e
 }
 
@@ -123,33 +119,7 @@ func (e *embeddedFiles) add(files fs.FS, name string) error {
 	} else {
 		e.down[parts[1]] = s
 	}
-	return lint(name, s.body)
-}
-
-// checkManifest compares each file but the manifest itself with its checksum there.
-func checkManifest(files fs.FS) error {
-	text, err := fs.ReadFile(files, "manifest")
-	if err != nil {
-		return fmt.Errorf("reading the checksums of the embedded migrations: %w", err)
-	}
-	want := map[string]string{}
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		sum, name, _ := strings.Cut(lines.Text(), "  ")
-		want[name] = sum
-	}
-	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || name == "manifest" || path.Ext(name) == ".go" {
-			return err
-		}
-		content, err := fs.ReadFile(files, name)
-		if err != nil {
-			return fmt.Errorf("reading the embedded file %s: %w", name, err)
-		}
-		if sum := sha256.Sum256(content); want[name] != hex.EncodeToString(sum[:]) {
-			return fmt.Errorf("checking the embedded file %s: its checksum is not the one in the manifest", name)
-		}
-		return nil
-	})
+	return nil
 }
 
 // number returns the version number that golang-migrate knows a revision by: 12 for "0012", -1 for none.

@@ -3,6 +3,8 @@ package database
 import (
 	"strings"
 	"testing"
+
+	"syncmaster-setup/internal/sqlfile"
 )
 
 // BenchmarkEmptyToHead times all revisions on an empty database: by Migrate, with plan, checks and fingerprint, and the
@@ -10,7 +12,7 @@ import (
 func BenchmarkEmptyToHead(b *testing.B) {
 	var statements []string
 	for _, r := range Revisions() {
-		list, err := splitStatements(embedded().up[r.ID].body)
+		list, err := sqlfile.Statements(embedded().up[r.ID].body)
 		if err != nil {
 			b.Fatal(err)
 		}
