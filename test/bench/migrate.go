@@ -48,12 +48,12 @@ func (b *bench) migrations(ctx context.Context) error {
 	b.amount = b.amount.or(usualMigration)
 	g := &ground{bench: b}
 	b.methods = []*method{
-		{key: "ours", title: "A  syncmaster-setup migrate", turn: g.ours(filled)},
+		{key: "ours", title: "A  syncmaster-setup migrate", turn: g.ours(filled, rewriting)},
 		{key: "alembic", title: "B  one ALTER at a time", turn: g.psqlOn(filled, oneByOne, "-1")},
-		{key: "thin", title: "   A on a tenth of the rows", turn: g.ours(thin)},
-		{key: "head", title: "D  syncmaster-setup migrate", turn: g.ours(empty)},
-		{key: "psql", title: "E  psql, a transaction a revision", turn: g.psqlOn(empty, b.revisions)},
-		{key: "psql -1", title: "   psql, one transaction", turn: g.psqlOn(empty, b.schema, "-1")},
+		{key: "thin", title: "   A on a tenth of the rows", turn: g.ours(thin, rewriting)},
+		{key: "head", title: "D  syncmaster-setup migrate", turn: g.ours(empty, "head")},
+		{key: "psql", title: "E  psql, a transaction a revision", turn: g.psqlOn(empty, revisionByRevision)},
+		{key: "psql -1", title: "   psql, one transaction", turn: g.psqlOn(empty, atOnce, "-1")},
 	}
 	if err := g.raise(ctx); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (g *ground) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // prepare makes the databases that are copied: at the revision before, with rows.
 func (g *ground) prepare(ctx context.Context) error {
-	script, err := g.schemaAt(before)
+	script, err := schemaAt(before)
 	if err != nil {
 		return err
 	}
@@ -164,12 +164,12 @@ func (g *ground) turns(ctx context.Context, rounds int, methods []*method) error
 	return nil
 }
 
-// ours migrates with syncmaster-setup, as a process, over TCP.
-func (g *ground) ours(from string) func(context.Context, *site) (measured, error) {
+// ours migrates a copy of a database with syncmaster-setup, as a process, over TCP.
+func (g *ground) ours(from, to string) func(context.Context, *site) (measured, error) {
 	return func(ctx context.Context, s *site) (measured, error) {
 		return g.on(ctx, from, func(ctx context.Context) (measured, error) {
 			env := []string{"SYNCMASTER__DATABASE__URL=" + g.url}
-			got, result, err := g.program(ctx, s, env, "migrate", "upgrade", "--output", "json", rewriting)
+			got, result, err := g.program(ctx, s, env, "migrate", "upgrade", "--output", "json", to)
 			if err != nil {
 				return got, err
 			}

@@ -11,6 +11,7 @@ import (
 const (
 	underOneByOne = 0.6
 	overPsql      = 1.2
+	flatMemory    = 1.1 // of ten times the rows
 )
 
 func revisions(m measured) time.Duration { return m.revisions }
@@ -33,6 +34,8 @@ func (g *ground) print(out io.Writer) {
 	say("\n%-36s %9s   %-15s %s", "Ratio", "median", "min – max", "goal")
 	g.compare(say, "0012, revision A / B", revisions, "ours", "alembic", underOneByOne)
 	g.compare(say, "empty to head, process D / E", took, "head", "psql", overPsql)
+	memory := float64(g.method("ours").peak()) / float64(g.method("thin").peak())
+	say("%-36s %9.3f   %-15s ≤ %.3f  %s", "memory of A / on a tenth of the rows", memory, "", flatMemory, verdict(memory <= flatMemory))
 }
 
 // most returns the most of something in any round.

@@ -16,6 +16,9 @@ const createVersions = "CREATE TABLE alembic_version (version_num varchar(32) NO
 // revision is one of the files that init and migrate run.
 type revision struct{ id, sql string }
 
+// newest stands for the last revision that there is.
+const newest = "9999"
+
 // upTo returns the revisions up to one.
 func upTo(last string) ([]revision, error) {
 	names, err := fs.Glob(migrations.FS, "*.up.sql")
@@ -36,9 +39,12 @@ func upTo(last string) ([]revision, error) {
 }
 
 // schema is the SQL that brings an empty database to the head of the release.
-func (b *bench) schema() (string, error) { return b.schemaAt(b.release.Head) }
+func (b *bench) schema() (string, error) { return schemaAt(b.release.Head) }
 
-func (b *bench) schemaAt(last string) (string, error) {
+// atOnce is the SQL of all revisions.
+func atOnce() (string, error) { return schemaAt(newest) }
+
+func schemaAt(last string) (string, error) {
 	list, err := upTo(last)
 	if err != nil {
 		return "", err
@@ -48,13 +54,14 @@ func (b *bench) schemaAt(last string) (string, error) {
 		script.WriteString(r.sql)
 	}
 	script.WriteString(createVersions)
-	fmt.Fprintf(&script, "INSERT INTO alembic_version VALUES ('%s');\n", last)
+	fmt.Fprintf(&script, "INSERT INTO alembic_version VALUES ('%s');\n", list[len(list)-1].id)
 	return script.String(), nil
 }
 
-// revisions is the same with each revision in a transaction of its own, together with its row, as migrate does it.
-func (b *bench) revisions() (string, error) {
-	list, err := upTo(b.release.Head)
+// revisionByRevision is the same with each revision in a transaction of its own, together with its row, as migrate does
+// it.
+func revisionByRevision() (string, error) {
+	list, err := upTo(newest)
 	if err != nil {
 		return "", err
 	}
