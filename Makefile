@@ -58,8 +58,8 @@ test: build kit $(COMPOSE) ## every test; RACE=1 adds the race detector
 	RACE=$(RACE) SYNCMASTER_E2E_ALL=$(SYNCMASTER_E2E_ALL) SYNCMASTER_TEST_KILLS=$(SYNCMASTER_TEST_KILLS) test/run
 
 .PHONY: test-majors
-test-majors: engine ## the tests of the migrations on PostgreSQL 13, 15 and 18; MAJORS="13 15" chooses
-	MAJORS="$(MAJORS)" test/majors
+test-majors: engine ## the tests of the migrations on PostgreSQL 13, 15 and 18; MAJORS="13 15" chooses, RACE=1 as of test
+	RACE=$(RACE) MAJORS="$(MAJORS)" test/majors
 
 .PHONY: test-crash
 test-crash: build kit $(COMPOSE) ## kills every operation before, in and after each of its steps; at most 40 minutes
