@@ -54,7 +54,8 @@ type Streams struct {
 // Main runs the program and returns its exit code. Results go to streams.Out, everything else to streams.Err.
 func Main(ctx context.Context, args []string, streams Streams) int {
 	program := &program{streams: streams, json: asksForJSON(args)}
-	err := program.app().RunContext(ctx, args)
+	app := program.app()
+	err := app.RunContext(ctx, optionsFirst(app, args))
 	if err == nil {
 		return 0
 	}

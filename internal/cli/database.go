@@ -74,7 +74,7 @@ func (d *openDatabase) Migrate(ctx context.Context, revision string, progress fu
 	if err != nil || len(p.Steps) == 0 { // at the goal: what an operator has added to the schema is not init's business
 		return done, err
 	}
-	result, err := d.DB.Migrate(ctx, p, func(at database.Progress) { progress("revision " + at.Revision) })
+	result, err := d.DB.Migrate(ctx, p, func(at database.Progress) { progress(progressText("", at)) })
 	for _, step := range result.Applied {
 		done.Revisions = append(done.Revisions, step.Revision())
 	}
@@ -152,8 +152,20 @@ func (d *openDatabase) Back(ctx context.Context, revision string, progress func(
 	if p.From < p.To || !p.Lossless() {
 		return fault.New(fault.Refused, fmt.Errorf("going back from revision %s to %s would lose rows", p.From, p.To), "")
 	}
-	_, err = d.DB.Migrate(ctx, p, func(at database.Progress) { progress("back from revision " + at.Revision) })
+	_, err = d.DB.Migrate(ctx, p, func(at database.Progress) { progress(progressText("back from ", at)) })
 	return err
+}
+
+// progressText says where a migration is, or who is in its way.
+func progressText(way string, at database.Progress) string {
+	text := way + "revision " + at.Revision
+	switch {
+	case at.Phase != database.Waiting:
+		return text
+	case at.Revision == "":
+		return waitingText(at)
+	}
+	return text + " is " + waitingText(at)
 }
 
 func (d *openDatabase) Rows(ctx context.Context, sql string) ([]setup.Row, error) {

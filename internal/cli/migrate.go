@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,9 @@ func (p *program) migration(c *cli.Command, argument string, action func(*cli.Co
 		if err := p.readShared(ctx); err != nil {
 			return err
 		}
+		if err := database.Verify(); err != nil {
+			return err
+		}
 		word, err := readArgument(ctx, argument)
 		if err != nil {
 			return err
@@ -77,9 +81,6 @@ func readArgument(c *cli.Context, argument string) (string, error) {
 			return "", fault.New(fault.BadInput, fmt.Errorf("%s takes no URL as its argument", c.Command.Name), "write it behind --database-url")
 		}
 	}
-	if err := misplacedOption(c, words); err != nil {
-		return "", err
-	}
 	usage := strings.TrimSpace("type " + c.Command.HelpName + " " + argument)
 	switch {
 	case argument == "" && len(words) > 0:
@@ -92,6 +93,43 @@ func readArgument(c *cli.Context, argument string) (string, error) {
 		return "", fault.New(fault.BadInput, fmt.Errorf("%s needs an argument: %s", c.Command.Name, argument), usage)
 	}
 	return "", nil
+}
+
+// optionsFirst puts the options of a migrate command in front of its argument, where they are read: Alembic takes them
+// behind it, too. What follows -- is left where it is.
+func optionsFirst(app *cli.App, args []string) []string {
+	if len(args) < 4 || args[1] != "migrate" {
+		return args
+	}
+	command := app.Command("migrate").Command(args[2])
+	if command == nil {
+		return args
+	}
+	options, words := slices.Clone(args[:3]), []string{}
+	for i := 3; i < len(args); i++ {
+		name, _, valued := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		switch {
+		case args[i] == "--":
+			return append(append(options, words...), args[i:]...)
+		case !strings.HasPrefix(args[i], "-") || args[i] == "-":
+			words = append(words, args[i])
+			continue
+		}
+		options = append(options, args[i])
+		if !valued && takesValue(command, name) && i+1 < len(args) {
+			i++
+			options = append(options, args[i])
+		}
+	}
+	return append(options, words...)
+}
+
+// takesValue reports whether a command has an option of this name that is more than a switch.
+func takesValue(c *cli.Command, name string) bool {
+	return slices.ContainsFunc(c.Flags, func(f cli.Flag) bool {
+		_, isSwitch := f.(*cli.BoolFlag)
+		return !isSwitch && slices.Contains(f.Names(), name)
+	})
 }
 
 // stepFlags let -1, -2 and so on through, which look like flags.

@@ -125,7 +125,7 @@ func (p *program) runStamp(c *cli.Context, word string) error {
 			return err
 		}
 		before = s.facts.Revisions
-		drift, err = s.db.Stamp(c.Context, to, c.Bool("force"))
+		drift, err = s.db.Stamp(c.Context, to, c.Bool("force"), newSteps(s.report, database.Plan{}).show)
 		return stampError(err)
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ alone: see migrate check.
 }
 
 func (p *program) runRepair(c *cli.Context) error {
-	var statements []string
+	var statements, warnings []string
 	var left database.Drift
 	err := p.onSchema(c, setup.SchemaOptions{Change: true, WithServices: !c.Bool("running")}, func(s *schema) error {
 		found, err := s.db.Check(c.Context)
@@ -181,8 +181,11 @@ func (p *program) runRepair(c *cli.Context) error {
 		if way := s.inTheWay(); len(way) > 0 && !c.Bool("running") {
 			return &fault.Problems{Code: fault.Refused, List: way}
 		}
-		if statements, err = s.db.Repair(c.Context); err != nil {
+		if statements, err = s.db.Repair(c.Context, newSteps(s.report, database.Plan{}).show); err != nil {
 			return err
+		}
+		if group, _ := s.facts.Table("group"); group.Heap > 0 && strings.Contains(strings.Join(statements, ""), `"group"`) {
+			warnings = vacuum(c.Context, s, []database.TableFacts{group})
 		}
 		left, err = s.db.Check(c.Context)
 		return err
@@ -191,6 +194,9 @@ func (p *program) runRepair(c *cli.Context) error {
 		return err
 	}
 	reporter, done := p.reporter()
+	for _, w := range warnings {
+		reporter.Report(report.Event{Kind: report.Warning, Text: w})
+	}
 	if n := len(left.Unexplained()); n > 0 {
 		reporter.Report(report.Event{Kind: report.Warning, Text: fmt.Sprintf("%d other difference%s left alone: syncmaster-setup migrate check", n, plural(n))})
 	}

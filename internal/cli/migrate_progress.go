@@ -66,19 +66,28 @@ func (s *steps) show(e database.Progress) {
 
 // waiting names who holds the lock, once for each set of holders: the tries between are many.
 func (s *steps) waiting(e database.Progress) {
-	var names, ids []string
+	var ids []string
 	for _, h := range e.Holders {
-		names, ids = append(names, h.String()), append(ids, fmt.Sprint(h.PID))
+		ids = append(ids, fmt.Sprint(h.PID, h.Prepared))
 	}
-	text := "waiting for a lock"
-	if len(names) > 0 {
-		text += " that is held by " + strings.Join(names, "; ")
-	}
+	text := waitingText(e)
 	s.report.Report(report.Event{Kind: report.Progress, Text: text})
 	if key := strings.Join(ids, " "); e.Tries == 1 || key != s.holders {
 		s.holders = key
 		s.report.Report(report.Event{Kind: report.Note, Text: text})
 	}
+}
+
+// waitingText names who holds the lock that is waited for.
+func waitingText(e database.Progress) string {
+	var names []string
+	for _, h := range e.Holders {
+		names = append(names, h.String())
+	}
+	if len(names) == 0 {
+		return "waiting for a lock"
+	}
+	return "waiting for a lock that is held by " + strings.Join(names, "; ")
 }
 
 // stepText names a step for people, with the rows that it writes anew.

@@ -10,6 +10,7 @@ import (
 
 	"syncmaster-setup/internal/database"
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/report"
 	"syncmaster-setup/internal/setup"
 )
 
@@ -78,10 +79,10 @@ func (p *program) runMigration(c *cli.Context, d direction, word string) error {
 	var m migrationRun
 	err := p.onSchema(c, setup.SchemaOptions{Change: !dry, WithServices: dry || !c.Bool("running")}, func(s *schema) (err error) {
 		m = migrationRun{schema: s, direction: d, noBackup: c.Bool("no-backup")}
-		if err := m.prepare(c, word); err != nil || dry {
+		if err := m.prepare(p, c, word); err != nil || dry {
 			return err
 		}
-		if err := m.clear(c.Context, p, c.Bool("running"), c.Bool("yes")); err != nil {
+		if err := m.confirm(c.Context, p, c.Bool("yes")); err != nil {
 			return err
 		}
 		if err := m.keepRows(c.Context); err != nil {
@@ -111,8 +112,9 @@ type migrationRun struct {
 	backup   setup.BackupResult // that was made before rows are deleted
 }
 
-// prepare makes the plan, or returns everything that forbids it at once.
-func (m *migrationRun) prepare(c *cli.Context, word string) error {
+// prepare makes the plan, or returns everything that forbids it at once: what the database says, other programs, and the
+// loss of rows that nobody has agreed to and nobody can be asked for. A dry run shows the latter two with the plan.
+func (m *migrationRun) prepare(p *program, c *cli.Context, word string) error {
 	if m.install != nil && m.install.Head == "" && (word == "" || word == "head" || word == "heads") {
 		return fault.New(fault.Refused, fmt.Errorf("SyncMaster %s is migrated by its own image: its head is not known here", m.install.Version),
 			fmt.Sprintf("type: syncmaster-setup init --dir %s; or name a revision", m.dir))
@@ -123,19 +125,23 @@ func (m *migrationRun) prepare(c *cli.Context, word string) error {
 	}
 	problems := &fault.Problems{Code: fault.Refused}
 	m.plan, err = m.db.PlanFrom(c.Context, m.facts, to)
-	switch {
-	case err != nil && fault.CodeOf(err) != fault.Refused:
+	if err != nil && fault.CodeOf(err) != fault.Refused {
 		return err
-	case err != nil:
-		problems.Merge(err)
-	default:
-		m.checkPlan(problems)
 	}
+	problems.Merge(err)
+	m.checkPlan(problems)
 	if err != nil || len(m.plan.Steps) > 0 {
 		m.way = m.inTheWay()
 	}
-	if len(problems.List) > 0 && !c.Bool("running") {
+	if c.Bool("dry-run") && len(problems.List) == 0 {
+		return nil
+	}
+	if !c.Bool("running") {
 		problems.List = append(problems.List, m.way...)
+	}
+	if lost := lostRows(m.plan); !m.up && len(lost) > 0 && !c.Bool("yes") && !p.interactive() {
+		problems.Add(fmt.Sprintf("going back to %s deletes rows that no upgrade brings back: %s", shown(m.plan.To), strings.Join(lost, ", ")),
+			m.howToLose())
 	}
 	return problems.Err()
 }
@@ -144,8 +150,9 @@ func (m *migrationRun) prepare(c *cli.Context, word string) error {
 func (m *migrationRun) checkPlan(problems *fault.Problems) {
 	from, to := m.plan.From, m.plan.To
 	if (m.up && from > to) || (!m.up && from < to) {
-		problems.Add(fmt.Sprintf("the database is at revision %s: %s does not lead to %s", shown(from), m.name, shown(to)),
-			fmt.Sprintf("type: syncmaster-setup migrate %s %s", m.opposite, shown(to)))
+		later, _ := revisionByID(max(from, to))
+		problems.Add(fmt.Sprintf("the database is at revision %s: %s does not lead to %s (%s came with SyncMaster %s)",
+			shown(from), m.name, shown(to), later.ID, later.Since), fmt.Sprintf("type: syncmaster-setup migrate %s %s", m.opposite, shown(to)))
 	}
 	if m.install != nil && m.install.Head != "" && m.up && to > m.install.Head {
 		problems.Add(fmt.Sprintf("revision %s is later than SyncMaster %s, whose own migrations would fail on it", to, m.install.Version),
@@ -157,20 +164,11 @@ func (m *migrationRun) checkPlan(problems *fault.Problems) {
 	}
 }
 
-// clear refuses to run into other programs, and into the loss of rows that nobody has agreed to.
-func (m *migrationRun) clear(ctx context.Context, p *program, beside, yes bool) error {
-	problems := &fault.Problems{Code: fault.Refused}
-	if !beside {
-		problems.List = append(problems.List, m.way...)
-	}
+// confirm asks for the loss of rows that nobody has agreed to yet.
+func (m *migrationRun) confirm(ctx context.Context, p *program, yes bool) error {
 	lost := lostRows(m.plan)
-	ask := len(lost) > 0 && !yes
-	if ask && !p.interactive() {
-		problems.Add(fmt.Sprintf("going back to %s deletes rows that no upgrade brings back: %s", shown(m.plan.To), strings.Join(lost, ", ")),
-			m.howToLose())
-	}
-	if err := problems.Err(); err != nil || !ask {
-		return err
+	if len(lost) == 0 || yes {
+		return nil
 	}
 	p.errorf("Going back to %s deletes rows that no upgrade brings back:\n  %s\n", shown(m.plan.To), strings.Join(lost, "\n  "))
 	if m.backsUp() {
@@ -183,15 +181,38 @@ func (m *migrationRun) clear(ctx context.Context, p *program, beside, yes bool) 
 func (m *migrationRun) run(c *cli.Context) (err error) {
 	progress := newSteps(m.report, m.plan)
 	progress.start()
-	if m.result, err = m.db.Migrate(c.Context, m.plan, progress.show); err != nil {
+	m.result, err = m.db.Migrate(c.Context, m.plan, progress.show)
+	if err != nil {
 		progress.failed()
-		return m.whereKept(partly(m.result, err))
+		err = m.whereKept(partly(m.result, err))
 	}
 	began := time.Now()
-	if err := m.db.Vacuum(c.Context, m.result.Rewritten, progress.show); err != nil {
-		m.vacuum = strings.Split(err.Error(), "\n")
-	}
+	m.vacuum = vacuum(c.Context, m.schema, m.result.Rewritten)
 	m.result.Took += time.Since(began)
+	if err != nil { // with which nothing else is printed
+		for _, w := range m.vacuum {
+			m.report.Report(report.Event{Kind: report.Warning, Text: w})
+		}
+	}
+	return err
+}
+
+// vacuum cleans up after rewritten tables, also those of a run that has failed later, and returns what went wrong with
+// it; no harm is done. Whoever has interrupted the run does not wait for it.
+func vacuum(ctx context.Context, s *schema, tables []database.TableFacts) []string {
+	if len(tables) == 0 {
+		return nil
+	}
+	if ctx.Err() != nil {
+		var names []string
+		for _, t := range tables {
+			names = append(names, t.Name)
+		}
+		return []string{fmt.Sprintf("rewritten and not vacuumed: %s; until autovacuum comes, searches may be slow", strings.Join(names, ", "))}
+	}
+	if err := s.db.Vacuum(ctx, tables, newSteps(s.report, database.Plan{}).show); err != nil {
+		return strings.Split(err.Error(), "\n")
+	}
 	return nil
 }
 

@@ -28,7 +28,10 @@ func (p *program) runSQL(c *cli.Context, d direction, word string) error {
 				"give FROM:TO, like 0012:0011 or current:-1")
 		}
 	}
-	head := database.Head()
+	head, err := p.headOf(c)
+	if err != nil {
+		return err
+	}
 	if from == fromDatabase {
 		if err := p.onSchema(c, setup.SchemaOptions{}, func(s *schema) (err error) {
 			head = s.head()
@@ -47,6 +50,27 @@ func (p *program) runSQL(c *cli.Context, d direction, word string) error {
 		return printJSON(p.streams.Out, sqlJSON{"ok", text})
 	}
 	return p.print("%s", text)
+}
+
+// headOf returns what head means where the database is not asked: the revision of the install's release, if it is one.
+func (p *program) headOf(c *cli.Context) (string, error) {
+	url, err := namedURL(c)
+	if err != nil {
+		return "", err
+	}
+	s, done, err := p.setup(c.String("dir"))
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	if _, installed, err := s.Dir.State(); err != nil || !installed || !url.Empty() {
+		return database.Head(), err
+	}
+	install, unlock, err := findInstall(c, s, setup.SchemaOptions{Offline: true})
+	if err != nil {
+		return "", err
+	}
+	return (&schema{install: install}).head(), unlock()
 }
 
 func (d direction) sql(from, to, head string) (string, error) {

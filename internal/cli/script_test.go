@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -23,9 +24,9 @@ func TestMain(m *testing.M) {
 			if jsonschema.Asked(os.Args) {
 				streams.Out = io.MultiWriter(os.Stdout, &written)
 			}
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // as main does
-			defer stop()
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // as main does
 			code := cli.Main(ctx, os.Args, streams)
+			stop()
 			if err := conforms(written.String()); err != nil {
 				_, _ = fmt.Fprintln(os.Stderr, err) // the exit code fails the script
 				code = 99

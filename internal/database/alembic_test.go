@@ -77,6 +77,7 @@ func TestAlembicAndWeInTurn(t *testing.T) {
 	db := open(t, raw)
 	must("upgrade", "0005")
 	compareCatalog(t, db, "0005")
+	theirs := versionTableOf(t, db)
 	if result := to(t, db, "0009"); result.From != "0005" {
 		t.Errorf("result %+v", result)
 	}
@@ -97,6 +98,22 @@ func TestAlembicAndWeInTurn(t *testing.T) {
 	must("downgrade", "base")
 	to(t, db, "head")
 	compareCatalog(t, db, Head())
+	other := open(t, newDatabase(t))
+	to(t, other, "0001")
+	if ours := versionTableOf(t, other); ours != theirs {
+		t.Errorf("alembic_version, made by Alembic:\n%s\nmade by us:\n%s", theirs, ours)
+	}
+}
+
+// versionTableOf describes alembic_version: columns, constraints, indexes, storage and rights.
+func versionTableOf(t *testing.T, db *DB) string {
+	t.Helper()
+	return value(t, db, `SELECT concat_ws(E'\n', relpersistence, relkind, reloptions::text, relacl::text,
+		(SELECT string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull, attcollation::regcollation, attidentity, atthasdef), ', ' ORDER BY attnum)
+			FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0),
+		(SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid), ', ' ORDER BY conname) FROM pg_constraint WHERE conrelid = c.oid),
+		(SELECT string_agg(pg_get_indexdef(indexrelid), ', ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = c.oid))
+		FROM pg_class c WHERE oid = 'public.alembic_version'::regclass`)
 }
 
 func TestAlembicAndWeAtOnce(t *testing.T) {

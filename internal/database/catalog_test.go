@@ -2,9 +2,19 @@ package database
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// compareInSubstance fails unless the catalogue is that of the revision, the order of columns and the like left out.
+func compareInSubstance(t *testing.T, db *DB, revision string) {
+	t.Helper()
+	drift, err := db.compareWith(t.Context(), revision)
+	if err != nil || len(drift.Differences) > 0 {
+		t.Errorf("revision %s: %s, %v", display(revision), drift, err)
+	}
+}
 
 // compareCatalog fails unless the catalogue is that of the revision: byte for byte on PostgreSQL 17, whose output the
 // fingerprints are, and in substance on every other major version.
@@ -45,39 +55,49 @@ var rowsOf = map[string]string{
 	"0011": `INSERT INTO apscheduler_jobs VALUES ('1', 1767225600.5, '\x80');`,
 }
 
-// contents returns all rows of all tables but the search vectors, and the sequences' values.
-func contents(t *testing.T, db *DB) string {
+// contents returns all rows of all tables and the sequences' values, one table or sequence a line; the search vectors
+// where they are asked for.
+func contents(t testing.TB, db *DB, vectors bool) string {
 	t.Helper()
 	tables := value(t, db, `SELECT coalesce(string_agg(format('%I', relname), ' ' ORDER BY relname), '') FROM pg_class
 		WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'`)
-	var text strings.Builder
-	text.WriteString(value(t, db, `SELECT coalesce(string_agg(sequencename || ' ' || coalesce(last_value, 0), ' ' ORDER BY sequencename), '')
-		FROM pg_sequences WHERE schemaname = 'public'`))
-	for _, name := range strings.Fields(tables) {
-		fmt.Fprintln(&text, name, value(t, db, fmt.Sprintf(
-			"SELECT coalesce(jsonb_agg(to_jsonb(x) - 'search_vector' ORDER BY to_jsonb(x)::text)::text, '') FROM %s x", name)))
+	text := value(t, db, `SELECT coalesce(string_agg(sequencename || ' ' || coalesce(last_value, 0), E'\n' ORDER BY sequencename), '')
+		FROM pg_sequences WHERE schemaname = 'public'`)
+	row := "to_jsonb(x) - 'search_vector'"
+	if vectors {
+		row = "to_jsonb(x)"
 	}
-	return text.String()
+	for _, name := range strings.Fields(tables) {
+		text += "\n" + name + " " + value(t, db, fmt.Sprintf(
+			"SELECT coalesce(jsonb_agg(%s ORDER BY to_jsonb(x)::text)::text, '') FROM %s x", row, name))
+	}
+	return text
+}
+
+// within returns the lines of one text that another does not have.
+func within(part, whole string) []string {
+	have := strings.Split(whole, "\n")
+	return slices.DeleteFunc(strings.Split(part, "\n"), func(line string) bool { return slices.Contains(have, line) })
 }
 
 func TestEveryRevisionUpAndDown(t *testing.T) {
 	db := open(t, newDatabase(t))
-	after := map[string]string{"": contents(t, db)}
+	after := map[string]string{"": contents(t, db, true)}
 	last := ""
 	for _, r := range Revisions() {
-		before := contents(t, db)
+		before := contents(t, db, rewrites[r.ID] == nil)
 		result := to(t, db, "+1")
 		if len(result.Applied) != 1 || result.To != r.ID || result.Applied[0].Revision() != r.ID || !result.Applied[0].Up() {
 			t.Errorf("revision %s: result %+v", r.ID, result)
 		}
 		compareCatalog(t, db, r.ID)
-		if rewrites[r.ID] != nil && contents(t, db) != before {
-			t.Errorf("revision %s changed rows", r.ID)
+		if changed := within(before, contents(t, db, rewrites[r.ID] == nil)); last != "" && len(changed) > 0 {
+			t.Errorf("revision %s changed rows, which were %q", r.ID, changed)
 		}
 		if sql := rowsOf[r.ID]; sql != "" {
 			exec(t, db, sql)
 		}
-		after[r.ID], last = contents(t, db), r.ID
+		after[r.ID], last = contents(t, db, true), r.ID
 	}
 	if got := value(t, db, "SELECT search_vector::text FROM connection WHERE id = 1"); !strings.Contains(got, "'баз'") || !strings.Contains(got, "'example'") {
 		t.Errorf("search vector of a connection: %s", got)
@@ -93,7 +113,7 @@ func TestEveryRevisionUpAndDown(t *testing.T) {
 			t.Errorf("from %s to %s, result %+v", last, previous, result)
 		}
 		compareCatalog(t, db, previous)
-		if got := contents(t, db); got != after[previous] {
+		if got := contents(t, db, true); got != after[previous] {
 			t.Errorf("rows at %s on the way down:\n%s\non the way up:\n%s", display(previous), got, after[previous])
 		}
 		last = previous
@@ -166,6 +186,40 @@ func TestRewrittenTablesAreVacuumed(t *testing.T) {
 	}
 	if got := value(t, db, "SELECT count(*)::text FROM pg_stats WHERE schemaname = 'public' AND attname = 'search_vector'"); got != "4" {
 		t.Errorf("statistics of %s search vectors instead of 4", got)
+	}
+}
+
+// TestRewrittenTablesOfAFailedRun has tables to vacuum whose rows nobody has counted, and a later revision that fails.
+func TestRewrittenTablesOfAFailedRun(t *testing.T) {
+	raw := newDatabase(t)
+	db := open(t, raw)
+	to(t, db, "0011")
+	for _, r := range Revisions()[:11] {
+		exec(t, db, rowsOf[r.ID]+";")
+	}
+	exec(t, db, "DELETE FROM queue WHERE id = 2") // before statistics are reset
+	exec(t, db, "SELECT pg_stat_reset()")
+	p, err := db.Plan(t.Context(), "head")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "DROP TABLE celery_taskmeta; CREATE VIEW celery_taskmeta AS SELECT now() AS date_done") // an index on it is not possible
+	result, err := db.Migrate(t.Context(), p, nil)
+	var names []string
+	for _, table := range result.Rewritten {
+		names = append(names, table.Name)
+	}
+	if err == nil || result.To != "0012" || strings.Join(names, " ") != "connection group queue transfer" {
+		t.Errorf("%v, %+v", err, result)
+	}
+	exec(t, db, "DROP VIEW celery_taskmeta")
+	holder := open(t, raw)
+	exec(t, holder, `BEGIN; LOCK TABLE "group" IN SHARE UPDATE EXCLUSIVE MODE`)
+	if err := db.Vacuum(t.Context(), result.Rewritten, nil); err == nil || !strings.Contains(err.Error(), "vacuuming group: ") {
+		t.Errorf("vacuum beside another: %v", err)
+	}
+	if got := value(t, db, "SHOW lock_timeout"); got != readLimit {
+		t.Errorf("lock_timeout is left at %s", got)
 	}
 }
 

@@ -91,7 +91,7 @@ func (db *DB) undisturbed(ctx context.Context, look func(rows []string) error) e
 			return lookErr
 		}
 		if n >= len(embedded().revisions) {
-			return lockTimeout("alembic_version", nil)
+			return lockTimeout(versionTable, nil, nil)
 		}
 		if err := db.policy.pause(ctx, n); err != nil {
 			return fmt.Errorf("waiting for another migration: %w", err)
@@ -101,6 +101,9 @@ func (db *DB) undisturbed(ctx context.Context, look func(rows []string) error) e
 
 // compareWith compares the catalogue with a revision's fingerprint.
 func (db *DB) compareWith(ctx context.Context, revision string) (Drift, error) {
+	if err := db.supported(); err != nil {
+		return Drift{}, err
+	}
 	want, wantText, err := fingerprint(revision)
 	if err != nil {
 		return Drift{}, err
@@ -116,57 +119,90 @@ func (db *DB) compareWith(ctx context.Context, revision string) (Drift, error) {
 	return drift, nil
 }
 
-// differences compares object by object. The order of columns is of no importance to any reader of the tables.
+// differences compares object by object. The order of columns is of no importance to any reader of the tables. The
+// differences come in an order in which their SQL can be run.
 func differences(want, got catalog) []Difference {
+	missing, mended := missingObjects(want, got)
+	slices.SortStableFunc(missing, func(a, b object) int { return a.rank() - b.rank() })
 	var found []Difference
-	missing := map[string]bool{}
+	for _, o := range missing {
+		if d, changed := mended[o.key()]; changed {
+			found = append(found, d)
+			continue
+		}
+		found = append(found, Difference{Kind: o.kind, Name: o.name, Words: o.key() + " is missing", SQL: o.create})
+	}
+	return append(found, additions(want, got)...)
+}
+
+// missingObjects returns what is wanted and missing or different, and the differences of the latter by key. What comes
+// with an object that is missing is not told apart.
+func missingObjects(want, got catalog) (list []object, mended map[string]Difference) {
 	present := map[string]object{}
 	for _, o := range got.objects() {
 		present[o.key()] = o
 	}
+	mended = map[string]Difference{}
+	absent := map[string]bool{}
+	for _, w := range want.objects() { // a part comes after its whole
+		g, ok := present[w.key()]
+		switch {
+		case ok && normal(g.definition) == normal(w.definition):
+		case ok && w.part != "" && w.kind == "index" && mended[w.part].Kind != "": // of a constraint that is made anew
+		case ok:
+			mended[w.key()] = Difference{
+				Kind: w.kind, Name: w.name, SQL: got.mend(w, g, want), Known: knownDrift(w, g),
+				Words: fmt.Sprintf("%s is %s instead of %s", w.key(), g.definition, w.definition),
+			}
+			list = append(list, w)
+		default:
+			absent[w.key()] = true
+			if !absent[w.part] {
+				list = append(list, w)
+			}
+		}
+	}
+	return list, mended
+}
+
+// additions returns what is there and not wanted: first what other revisions have, the newest first, since it may need
+// what older ones have.
+func additions(want, got catalog) []Difference {
 	expected := map[string]bool{}
 	for _, w := range want.objects() {
 		expected[w.key()] = true
-		g, ok := present[w.key()]
-		owner, _, part := strings.Cut(w.name, ".")
-		switch {
-		case !ok && part && missing["table "+owner]: // said of the table
-		case !ok:
-			missing[w.key()] = true
-			found = append(found, Difference{Kind: w.kind, Name: w.name, Words: w.key() + " is missing", SQL: w.create})
-		case normal(g.definition) != normal(w.definition):
-			found = append(found, changed(w, g))
-		}
 	}
+	type addition struct {
+		Difference
+		since string
+	}
+	var list []addition
 	for _, g := range got.objects() {
-		owner, _, part := strings.Cut(g.name, ".")
-		if expected[g.key()] || (part && !expected["table "+owner]) {
-			continue
+		if expected[g.key()] || (g.part != "" && !expected[g.part]) || (g.table != "" && !expected["table "+g.table]) {
+			continue // or it goes with what it is a part of
 		}
-		found = append(found, Difference{
-			Kind: g.kind, Name: g.name, SQL: g.drop, Extra: !owned().own[g.key()] || owned().early[g.key()],
+		list = append(list, addition{Difference{
+			Kind: g.kind, Name: g.name, SQL: g.drop, Extra: owned().since[g.key()] == "" || owned().early[g.key()],
 			Words: fmt.Sprintf("%s is not part of this revision", g.key()),
-		})
+		}, owned().since[g.key()]})
+	}
+	slices.SortStableFunc(list, func(a, b addition) int { return strings.Compare(b.since, a.since) })
+	var found []Difference
+	for _, a := range list {
+		found = append(found, a.Difference)
 	}
 	return found
 }
 
-// changed describes an object that both have, with different definitions.
-func changed(want, got object) Difference {
-	d := Difference{
-		Kind: want.kind, Name: want.name,
-		Words: fmt.Sprintf("%s is %s instead of %s", want.key(), got.definition, want.definition),
-		SQL:   got.drop + "\n" + want.create,
+// knownDrift reports whether a column has the type that 0.2.0 gave it, and nothing else differs.
+func knownDrift(want, got object) bool {
+	known := knownTypes[want.name]
+	if want.field == nil || known == "" {
+		return false
 	}
-	if tableName, columnName, isColumn := strings.Cut(want.name, "."); want.kind == "column" && isColumn {
-		wantType, _, _ := strings.Cut(want.definition, " NOT NULL")
-		gotType, _, _ := strings.Cut(got.definition, " NOT NULL")
-		if !strings.Contains(want.definition, " GENERATED ") {
-			d.SQL = fmt.Sprintf("ALTER TABLE public.%s ALTER COLUMN %s TYPE %s;", quoteName(tableName), quoteName(columnName), wantType)
-		}
-		d.Known = knownTypes[want.name] == gotType && strings.HasSuffix(got.definition, " NOT NULL")
-	}
-	return d
+	field := *want.field
+	field.Type = known
+	return got.definition == field.definition()
 }
 
 var (
@@ -188,22 +224,28 @@ func normal(definition string) string {
 // a superuser the extension.
 var ifAbsent = []string{"0009", "0010", "0011", "0013"}
 
-// ownedObjects are everything that some revision of SyncMaster has, and what of it may be there early.
-type ownedObjects struct{ own, early map[string]bool }
+// ownedObjects are everything that some revision of SyncMaster has: the revision that it came with, and what of it may
+// be there early.
+type ownedObjects struct {
+	since map[string]string
+	early map[string]bool
+}
 
 // owned reads the fingerprints once: a process needs them all or none.
 var owned = sync.OnceValue(func() ownedObjects {
-	o := ownedObjects{own: map[string]bool{}, early: map[string]bool{}}
+	o := ownedObjects{since: map[string]string{}, early: map[string]bool{}}
 	for _, r := range embedded().revisions {
 		c, _, err := fingerprint(r.ID)
 		if err != nil {
-			continue // Verify has refused the run by then
+			continue // Connect has refused the run by then
 		}
 		for _, x := range c.objects() {
-			if !o.own[x.key()] && slices.Contains(ifAbsent, r.ID) {
+			if o.since[x.key()] == "" && slices.Contains(ifAbsent, r.ID) {
 				o.early[x.key()] = true
 			}
-			o.own[x.key()] = true
+			if o.since[x.key()] == "" {
+				o.since[x.key()] = r.ID
+			}
 		}
 	}
 	return o

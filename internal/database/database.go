@@ -96,12 +96,14 @@ func (db *DB) prepare(ctx context.Context) error {
 	if db.version < oldestServer {
 		return nil // which every use of the session refuses
 	}
-	_, err = db.conn.PgConn().Exec(ctx, "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;"+
-		"SET tcp_user_timeout = '25s'").ReadAll()
-	if err == nil && db.version >= 140000 {
-		_, err = db.conn.PgConn().Exec(ctx, "SET client_connection_check_interval = '500ms'").ReadAll()
+	sql := "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '25s'"
+	if db.version >= 140000 {
+		_, err = db.conn.PgConn().Exec(ctx, sql+"; SET client_connection_check_interval = '500ms'").ReadAll()
 	}
-	if err != nil && sqlState(err) != codeInvalidParameter { // platforms without the means for it refuse the value
+	if db.version < 140000 || sqlState(err) == codeInvalidParameter { // platforms without the needed poll() refuse the value
+		_, err = db.conn.PgConn().Exec(ctx, sql).ReadAll()
+	}
+	if err != nil {
 		return connectError(db.target, err)
 	}
 	return nil

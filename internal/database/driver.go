@@ -24,6 +24,10 @@ type driver struct {
 	policy policy
 	upward int            // 1 or -1: the only direction the run may take; 0 for any
 	report func(Progress) // nil for none
+	// agreed are the rows, by revision and table, that undoing may delete; what is not in it is not undone
+	agreed  map[string]map[string]int64
+	wants   *want // the locks of what is no step
+	replace bool  // alembic_version's rows, whatever they are, are replaced: a forced stamp
 
 	locked  atomic.Bool
 	read    bool   // current holds what the database said
@@ -35,6 +39,7 @@ type driver struct {
 // pending is an open transaction.
 type pending struct {
 	target  int
+	rows    []string // of alembic_version before
 	txid    string
 	started time.Time
 	tries   int
@@ -128,13 +133,16 @@ func (d *driver) script() (script, error) {
 func (d *driver) runScript(s script) error {
 	target := d.pending.target
 	for {
-		err := d.execute(s)
+		err := d.guardRows()
+		if err == nil {
+			err = d.execute(s)
+		}
 		if err == nil {
 			return d.checkTransaction(s)
 		}
 		tries := d.pending.tries + 1
 		err = errors.Join(err, d.rollback())
-		if err := d.again(err, tries); err != nil {
+		if err := d.again(err, target, tries); err != nil {
 			return err
 		}
 		if err := d.begin(target); err != nil {
@@ -164,17 +172,25 @@ func (d *driver) checkTransaction(s script) error {
 	return nil
 }
 
-// again decides whether a failed revision is tried again, waits, and tells who is in the way.
-func (d *driver) again(err error, tries int) error {
+// again decides whether the failed step to a version is tried again, waits, and tells who is in the way.
+func (d *driver) again(err error, target, tries int) error {
 	state := sqlState(err)
 	if (state != codeLockNotAvailable && state != codeDeadlock) || d.conn.IsClosed() {
 		return err
 	}
-	holders, holdersErr := tableHolders(d.ctx, d.conn)
-	if tries >= d.policy.tries {
-		return errors.Join(lockTimeout("a table of SyncMaster", holders), holdersErr, err)
+	wanted := wants(d.current, revisionID(target))
+	if d.wants != nil {
+		wanted = *d.wants
 	}
-	d.emit(Progress{Phase: Waiting, Revision: revisionID(number(d.current)), Tries: tries, Holders: holders})
+	holders, holdersErr := tableHolders(d.ctx, d.conn, wanted)
+	if holdersErr != nil {
+		return errors.Join(err, holdersErr)
+	}
+	revision := max(d.current, revisionID(target))
+	if tries >= d.policy.tries {
+		return lockTimeout("a table of SyncMaster", holders, err)
+	}
+	d.emit(Progress{Phase: Waiting, Revision: revision, Tries: tries, Holders: holders})
 	return d.policy.pause(d.ctx, tries)
 }
 

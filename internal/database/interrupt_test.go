@@ -78,6 +78,80 @@ func TestConnectionCut(t *testing.T) {
 	}
 }
 
+// TestConnectionCutElsewhere cuts the connection of what writes no step: a stamp, a forced one, and a repair.
+func TestConnectionCutElsewhere(t *testing.T) {
+	stamp := func(force bool) func(*testing.T, *DB) error {
+		return func(t *testing.T, db *DB) error {
+			_, err := db.Stamp(t.Context(), "0011", force, nil)
+			return err
+		}
+	}
+	repair := func(t *testing.T, db *DB) error {
+		_, err := db.Repair(t.Context(), nil)
+		return err
+	}
+	cases := []struct {
+		name, before  string
+		run           func(*testing.T, *DB) error
+		done, verdict string
+	}{
+		{"stamp", "DELETE FROM alembic_version", stamp(false), "SELECT string_agg(version_num, '') = '0011' FROM alembic_version", "revision 0011 was committed"},
+		{"forced stamp", "UPDATE alembic_version SET version_num = 'abc'; INSERT INTO alembic_version VALUES ('x')", stamp(true),
+			"SELECT string_agg(version_num, '') = '0011' FROM alembic_version", "revision 0011 was committed"},
+		{"repair", "ALTER TABLE connection ALTER COLUMN type TYPE varchar(23)", repair,
+			"SELECT atttypmod = 36 FROM pg_attribute WHERE attrelid = 'connection'::regclass AND attname = 'type'", "the repair was committed"},
+	}
+	for _, c := range cases {
+		for _, swallow := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, arrived %v", c.name, swallow), func(t *testing.T) {
+				raw := newDatabase(t)
+				to(t, open(t, raw), "0011")
+				execURL(t, raw, c.before)
+				px, through := newProxy(t, raw)
+				db := open(t, through)
+				px.swallow.Store(swallow)
+				at := commitMessage
+				px.cutAt.Store(&at)
+				err := c.run(t, db)
+				var doubt *InDoubtError
+				if !errors.As(err, &doubt) || !doubt.Asked || doubt.Committed != swallow || !strings.Contains(err.Error(), c.verdict) {
+					t.Errorf("%+v, %v", doubt, err)
+				}
+				if strings.Contains(err.Error(), "has committed it") != swallow || strings.Contains(err.Error(), "has not committed it") == swallow {
+					t.Errorf("error %v", err)
+				}
+				if got := value(t, open(t, raw), c.done); (got == "t") != swallow {
+					t.Errorf("done: %s", got)
+				}
+			})
+		}
+	}
+}
+
+// TestAnotherGoesOn lets another run bring the database further before the one whose answer was lost can ask.
+func TestAnotherGoesOn(t *testing.T) {
+	raw := newDatabase(t)
+	to(t, open(t, raw), "0004")
+	px, through := newProxy(t, raw)
+	db := open(t, through)
+	p, err := db.Plan(t.Context(), "0005")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := commitMessage
+	px.cutAt.Store(&at)
+	px.swallow.Store(true)
+	px.cut = func() { to(t, open(t, raw), "0007") }
+	result, err := db.Migrate(t.Context(), p, nil)
+	var doubt *InDoubtError
+	if !errors.As(err, &doubt) || !doubt.Asked || doubt.Committed || doubt.Found != "0007" || result.To != "0007" || len(result.Applied) != 0 {
+		t.Errorf("%+v, %+v", doubt, result)
+	}
+	if !strings.Contains(err.Error(), "another program has moved the database to revision 0007 since") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestBackendTerminated ends the server process between two statements, inside one, and right before COMMIT.
 func TestBackendTerminated(t *testing.T) {
 	terminate := func(t *testing.T, raw string) {
@@ -97,6 +171,30 @@ func TestBackendTerminated(t *testing.T) {
 			t.Errorf("%+v, %v", result, err)
 		}
 		resumes(t, raw, "")
+	})
+	t.Run("at BEGIN", func(t *testing.T) {
+		raw := newDatabase(t)
+		db := open(t, raw)
+		to(t, db, "0002")
+		p, err := db.Plan(t.Context(), "0003")
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.policy.tableLock = 20 * time.Second
+		blocker := open(t, raw)
+		exec(t, blocker, "SET application_name = 'blocker'; BEGIN; LOCK TABLE alembic_version IN ACCESS SHARE MODE")
+		done := make(chan error, 1)
+		go func() {
+			_, err := db.Migrate(t.Context(), p, nil)
+			done <- err
+		}()
+		until(t, raw, "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'alembic_version'::regclass)")
+		terminate(t, raw)
+		if err := <-done; sqlState(err) != codeAdminShutdown || fault.HintOf(err) == "" {
+			t.Errorf("error %v", err)
+		}
+		exec(t, blocker, "ROLLBACK")
+		resumes(t, raw, "0002")
 	})
 	t.Run("inside a statement", func(t *testing.T) {
 		raw := newDatabase(t)

@@ -31,7 +31,7 @@ func (d *driver) acquire() error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return lockTimeout("the migration of this database", holders)
+			return lockTimeout("the migration of this database", holders, nil)
 		}
 		if n > 0 {
 			d.emit(Progress{Phase: Waiting, Tries: n, Holders: holders})
@@ -64,6 +64,6 @@ func (d *driver) release() error {
 	return nil
 }
 
-func lockTimeout(what string, holders []Session) error {
-	return fault.New(fault.Locked, &LockedError{What: what, Holders: holders}, lockHint)
+func lockTimeout(what string, holders []Session, err error) error {
+	return fault.New(fault.Locked, &LockedError{What: what, Holders: holders, Err: err}, lockHint)
 }

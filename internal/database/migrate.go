@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
@@ -64,13 +65,16 @@ type Result struct {
 
 // Migrate carries a plan out: each revision in one transaction, in order. report, which may be nil, hears of every step.
 // The result tells what was committed, also beside an error; a cancelled context ends the run after rolling back the
-// revision under way. Another run or Alembic that did a part of the work meanwhile is no error. [DB.Vacuum] is left to
-// the caller, who may have a service to start first.
+// revision under way. Another run or Alembic that did a part of the work meanwhile is no error, but rows that the plan
+// does not know are not deleted: a [LossError]. [DB.Vacuum] is left to the caller, who may have a service to start
+// first.
 func (db *DB) Migrate(ctx context.Context, p Plan, report func(Progress)) (Result, error) {
 	started := time.Now()
 	result := Result{From: p.From, To: p.From}
 	if len(p.Steps) > 0 {
-		if err := db.run(ctx, p, report, &result); err != nil {
+		err := db.run(ctx, p, report, &result)
+		result.Rewritten = p.rewritten(result.Applied)
+		if err != nil {
 			result.Took = time.Since(started)
 			return result, explain(ctx, err)
 		}
@@ -80,7 +84,6 @@ func (db *DB) Migrate(ctx context.Context, p Plan, report func(Progress)) (Resul
 	if err == nil {
 		err = unexpected(result.Drift)
 	}
-	result.Rewritten = p.rewritten(result.Applied)
 	result.Took = time.Since(started)
 	return result, err
 }
@@ -90,7 +93,7 @@ func (db *DB) run(ctx context.Context, p Plan, report func(Progress), result *Re
 	drv := db.driver(ctx, report)
 	drv.upward = 1
 	if p.From > p.To {
-		drv.upward = -1
+		drv.upward, drv.agreed = -1, p.losses()
 	}
 	rows := map[string]int64{}
 	for _, s := range p.Steps {
@@ -116,7 +119,13 @@ func (db *DB) run(ctx context.Context, p Plan, report func(Progress), result *Re
 	}
 	var doubt *InDoubtError
 	if errors.As(err, &doubt) {
-		db.settle(ctx, doubt, result)
+		db.settle(ctx, doubt)
+	}
+	if doubt != nil && doubt.Asked {
+		if doubt.Committed {
+			result.Applied = append(result.Applied, Applied{From: doubt.From, To: doubt.Revision, Rows: rows[max(doubt.From, doubt.Revision)]})
+		}
+		result.To = doubt.Found
 	}
 	return err
 }
@@ -153,24 +162,21 @@ func (d *driver) migrate(to string) error {
 
 // settle asks the database what became of a commit whose answer was lost. The run lock is taken first: it is free only
 // when the lost session's server process has ended.
-func (db *DB) settle(ctx context.Context, doubt *InDoubtError, result *Result) {
+func (db *DB) settle(ctx context.Context, doubt *InDoubtError) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.policy.reconnect)
 	defer cancel()
 	_ = db.conn.Close(ctx) // it is lost; its socket is all that there is to free
-	revision, err := db.ask(ctx)
+	rows, err := db.ask(ctx)
 	if err != nil {
 		doubt.Err = errors.Join(doubt.Err, err)
 		return
 	}
-	doubt.Asked, doubt.Committed = true, revision == doubt.Revision
-	if doubt.Committed {
-		result.Applied = append(result.Applied, Applied{From: result.To, To: revision})
-	}
-	result.To = revision
+	doubt.Asked, doubt.Found = true, strings.Join(rows, ", ")
+	doubt.Committed = doubt.Found == doubt.Revision
 }
 
-// ask reconnects, for as long as the context allows, and reads the revision under the run lock.
-func (db *DB) ask(ctx context.Context) (revision string, err error) {
+// ask reconnects, for as long as the context allows, and reads alembic_version under the run lock.
+func (db *DB) ask(ctx context.Context) (rows []string, err error) {
 	for n := 0; ; n++ {
 		fresh, err := Connect(ctx, db.target)
 		if err == nil {
@@ -179,19 +185,18 @@ func (db *DB) ask(ctx context.Context) (revision string, err error) {
 			break
 		}
 		if !Retryable(err) {
-			return "", err
+			return nil, err
 		}
 		if waitErr := db.policy.pause(ctx, n); waitErr != nil {
-			return "", errors.Join(err, waitErr)
+			return nil, errors.Join(err, waitErr)
 		}
 	}
 	drv := db.driver(ctx, nil)
 	if err := drv.Lock(); err != nil {
-		return "", err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, drv.Unlock()) }()
-	_, _, err = drv.Version()
-	return drv.current, err
+	return readVersions(ctx, db.conn)
 }
 
 // rewritten returns the tables with rows that the revisions have written anew and that are still there.
@@ -200,7 +205,7 @@ func (p Plan) rewritten(applied []Applied) []TableFacts {
 	for _, s := range p.Steps {
 		done := slices.ContainsFunc(applied, func(a Applied) bool { return a.Revision() == s.Revision.ID })
 		for _, t := range s.Rewrites {
-			if done && t.Rows > 0 && !p.drops(t.Name) {
+			if done && t.Heap > 0 && !p.drops(applied, t.Name) {
 				tables = append(tables, t)
 			}
 		}
@@ -225,14 +230,22 @@ func (db *DB) Vacuum(ctx context.Context, tables []TableFacts, report func(Progr
 	return errors.Join(errs...)
 }
 
-func (db *DB) vacuumTable(ctx context.Context, name string) error {
-	limit := fmt.Sprintf("SET lock_timeout = %d", db.policy.tableLock.Milliseconds())
-	for _, sql := range []string{limit, "VACUUM (ANALYZE) public." + quoteName(name), "RESET lock_timeout"} {
+func (db *DB) vacuumTable(ctx context.Context, name string) (err error) {
+	exec := func(ctx context.Context, sql string) error {
 		if _, err := db.conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
 			return fmt.Errorf("vacuuming %s: %w", name, err)
 		}
+		return nil
 	}
-	return nil
+	if err := exec(ctx, fmt.Sprintf("SET lock_timeout = %d", db.policy.tableLock.Milliseconds())); err != nil {
+		return err
+	}
+	defer func() {
+		if !db.conn.IsClosed() {
+			err = errors.Join(err, exec(context.WithoutCancel(ctx), "RESET lock_timeout"))
+		}
+	}()
+	return exec(ctx, "VACUUM (ANALYZE) public."+quoteName(name))
 }
 
 // unexpected turns differences after a run into an error.
@@ -243,6 +256,14 @@ func unexpected(d Drift) error {
 	}
 	return fault.New(fault.Failed, fmt.Errorf("checking the schema at revision %s: %s", display(d.Revision), left[0].Words),
 		"run the check command for the whole list")
+}
+
+// explainWhole is [explain] for what is one transaction: a missing right means that nothing was changed.
+func explainWhole(ctx context.Context, err error) error {
+	if err = explain(ctx, err); sqlState(err) == codeInsufficientRight {
+		return fault.New(fault.Refused, err, fault.HintOf(err))
+	}
+	return err
 }
 
 // explain adds hint and exit code to a failure of a run.

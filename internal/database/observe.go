@@ -20,6 +20,7 @@ type Facts struct {
 	CanCreate        bool         `json:"can_create"`        // objects in schema public
 	CanCreateDB      bool         `json:"can_create_db"`     // schemas and trusted extensions in the database
 	Trigram          bool         `json:"trigram"`           // pg_trgm is installed in the database
+	TrigramOwned     bool         `json:"trigram_owned"`     // by this role or one that it is a member of
 	TrigramAvailable bool         `json:"trigram_available"` // the server has its files
 	EncryptedRows    int64        `json:"encrypted_rows"`    // estimate for auth_data
 	Tables           []TableFacts `json:"tables"`            // of schema public, without extensions' own
@@ -34,6 +35,7 @@ type TableFacts struct {
 	Rows  int64  `json:"rows"`  // estimate
 	Bytes int64  `json:"bytes"` // with indexes and TOAST
 	Owned bool   `json:"owned"` // by this role or one that it is a member of
+	Heap  int64  `json:"heap"`  // bytes without indexes and TOAST; 0 where there never was a row
 }
 
 // Revision returns the database's revision, empty for none, or an error with a hint where it is not one that the
@@ -53,6 +55,7 @@ const factsQuery = `SELECT jsonb_build_object(
 	'can_create', coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'public'), false),
 	'can_create_db', has_database_privilege(current_database(), 'CREATE'),
 	'trigram', EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm'),
+	'trigram_owned', coalesce((SELECT pg_has_role(extowner, 'USAGE') FROM pg_extension WHERE extname = 'pg_trgm'), false),
 	'trigram_available', CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm') THEN true
 		ELSE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') END, -- reads the server's folder
 	'encrypted_rows', coalesce((SELECT greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)
@@ -61,6 +64,7 @@ const factsQuery = `SELECT jsonb_build_object(
 			'name', c.relname,
 			'rows', greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0),
 			'bytes', pg_total_relation_size(c.oid),
+			'heap', pg_relation_size(c.oid),
 			'owned', pg_has_role(c.relowner, 'USAGE')) ORDER BY c.relname), '[]')
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT EXISTS (
@@ -83,7 +87,7 @@ func (db *DB) Observe(ctx context.Context) (Facts, error) {
 		return Facts{}, err
 	}
 	for _, t := range facts.Tables {
-		if t.Name != versionTable && !owned().own["table "+t.Name] {
+		if t.Name != versionTable && owned().since["table "+t.Name] == "" {
 			facts.ForeignTables = append(facts.ForeignTables, t.Name)
 		}
 	}
@@ -118,8 +122,8 @@ func (db *DB) SampleAuthData(ctx context.Context, n int) ([]string, error) {
 
 const versionTable = "alembic_version"
 
-// table returns the facts of a table by name.
-func (f Facts) table(name string) (TableFacts, bool) {
+// Table returns the facts of a table by name.
+func (f Facts) Table(name string) (TableFacts, bool) {
 	i := slices.IndexFunc(f.Tables, func(t TableFacts) bool { return t.Name == name })
 	if i < 0 {
 		return TableFacts{}, false

@@ -50,11 +50,21 @@ func (p Plan) Lossless() bool {
 	return !slices.ContainsFunc(p.Steps, func(s Step) bool { return !s.Lossless() })
 }
 
-// drops reports whether a step of the plan deletes a table.
-func (p Plan) drops(name string) bool {
-	return slices.ContainsFunc(p.Steps, func(s Step) bool {
-		return slices.ContainsFunc(s.Drops, func(t TableFacts) bool { return t.Name == name })
-	})
+// drops reports whether one of the committed steps has deleted a table.
+func (p Plan) drops(applied []Applied, name string) bool {
+	return slices.ContainsFunc(applied, func(a Applied) bool { return !a.Up() && slices.Contains(drops[a.Revision()], name) })
+}
+
+// losses returns the rows that the plan deletes, by revision and table.
+func (p Plan) losses() map[string]map[string]int64 {
+	all := map[string]map[string]int64{}
+	for _, s := range p.Steps {
+		all[s.Revision.ID] = map[string]int64{}
+		for _, t := range s.Drops {
+			all[s.Revision.ID][t.Name] = t.Rows
+		}
+	}
+	return all
 }
 
 // Bytes returns the disk space that the rewrites need at most at one time beside what is there, without WAL: each
@@ -87,8 +97,8 @@ func (p Plan) WAL() int64 {
 func (p Plan) Disk() int64 { return p.Bytes() + p.WAL() }
 
 // Plan observes the database and returns the steps to a revision: "head", "base", an id such as "0012", or a number of
-// steps such as "+1" or "-1". Everything that is known to forbid the run is reported at once, as [fault.Problems];
-// nothing is changed.
+// steps such as "+1" or "-1". Everything that is known to forbid the run is reported at once, as [fault.Problems],
+// beside the plan that they forbid; nothing is changed.
 func (db *DB) Plan(ctx context.Context, to string) (Plan, error) {
 	return db.planFrom(ctx, nil, to)
 }
@@ -99,9 +109,6 @@ func (db *DB) PlanFrom(ctx context.Context, facts Facts, to string) (Plan, error
 }
 
 func (db *DB) planFrom(ctx context.Context, seen *Facts, to string) (Plan, error) {
-	if err := Verify(); err != nil {
-		return Plan{}, err
-	}
 	var p Plan
 	err := db.undisturbed(ctx, func(rows []string) (err error) {
 		if seen == nil || !slices.Equal(rows, seen.Revisions) {
@@ -130,10 +137,12 @@ func (db *DB) plan(ctx context.Context, rows []string, facts Facts, to string) (
 	if p.Drift, err = db.compareWith(ctx, from); err != nil {
 		return Plan{}, err
 	}
-	if err := p.check(); err != nil {
-		return Plan{}, err
+	found := p.check()
+	err = db.countDropped(ctx, p.Steps)
+	if found == nil || (err != nil && sqlState(err) != codeInsufficientRight) { // which is a finding already
+		return p, err
 	}
-	return p, db.countDropped(ctx, p.Steps)
+	return p, found
 }
 
 // resolve turns Alembic's words into a revision; empty for base.
@@ -190,7 +199,7 @@ func steps(from, to string, facts Facts) []Step {
 func (f Facts) tables(names []string) []TableFacts {
 	var list []TableFacts
 	for _, name := range names {
-		if t, ok := f.table(name); ok {
+		if t, ok := f.Table(name); ok {
 			list = append(list, t)
 		}
 	}
@@ -215,9 +224,6 @@ func (db *DB) countDropped(ctx context.Context, steps []Step) error {
 func (p Plan) check() error {
 	problems := &fault.Problems{Code: fault.Refused}
 	f := p.Facts
-	if f.ServerVersion < oldestServer {
-		problems.Add(fmt.Sprintf("PostgreSQL %d is too old for SyncMaster", f.ServerVersion/10000), "PostgreSQL 12 or newer is needed")
-	}
 	if f.InRecovery {
 		problems.Merge(errStandby)
 	}
@@ -241,10 +247,18 @@ func driftHint(from string, d Difference) string {
 	return "after a backup: " + d.SQL
 }
 
+// supported refuses a server whose catalogue could not even be read.
+func (db *DB) supported() error {
+	if db.version >= oldestServer {
+		return nil
+	}
+	return fault.New(fault.Refused, fmt.Errorf("PostgreSQL %d is too old for SyncMaster", db.version/10000), "PostgreSQL 12 or newer is needed")
+}
+
 // checkRights looks for what this role may not do.
 func (p Plan) checkRights(problems *fault.Problems) {
 	f := p.Facts
-	if !f.CanCreate {
+	if p.creates() && !f.CanCreate {
 		problems.Add(fmt.Sprintf("user %s may not create tables in schema public", f.User),
 			fmt.Sprintf("as a superuser: GRANT CREATE ON SCHEMA public TO %s", quoteName(f.User)))
 	}
@@ -258,18 +272,27 @@ func (p Plan) checkRights(problems *fault.Problems) {
 		problems.Add(fmt.Sprintf("user %s does not own %s", f.User, strings.Join(notOwned, ", ")),
 			"use the user that created SyncMaster's tables")
 	}
-	createsTrigram := slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Up && s.Revision.ID == trigramRevision })
-	if !createsTrigram || f.Trigram {
+	trigram := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Revision.ID == trigramRevision })
+	if trigram < 0 || f.Trigram == p.Steps[trigram].Up {
 		return
 	}
 	trusted := f.ServerVersion >= 130000 && f.CanCreateDB
 	switch {
+	case f.Trigram && !f.TrigramOwned:
+		problems.Add(fmt.Sprintf("user %s does not own the extension pg_trgm, which undoing %s drops", f.User, trigramRevision),
+			"go back to "+trigramRevision+" only, or give a superuser in the database URL")
+	case f.Trigram:
 	case !f.TrigramAvailable:
 		problems.Add("the server does not have the extension pg_trgm", "install PostgreSQL's contrib package on its host")
 	case !trusted && !f.Superuser:
 		problems.Add(fmt.Sprintf("user %s may not create the extension pg_trgm", f.User),
 			"as a superuser, in this database: CREATE EXTENSION pg_trgm")
 	}
+}
+
+// creates reports whether a step makes a table or an index, for which the schema must give the right.
+func (p Plan) creates() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Up || rewrites[s.Revision.ID] != nil })
 }
 
 // trigramRevision creates the extension pg_trgm.

@@ -30,7 +30,11 @@ func (p policy) pause(ctx context.Context, n int) error {
 	if n < 16 {
 		wait = min(p.longest, p.shortest<<n)
 	}
-	timer := time.NewTimer(wait/2 + rand.N(wait/2+1)) //nolint:gosec // spreads waiters, keeps no secret
+	return sleep(ctx, wait/2+rand.N(wait/2+1)) //nolint:gosec // spreads waiters, keeps no secret
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -18,6 +18,7 @@ type proxy struct {
 	cutAt   atomic.Pointer[string] // text of a client's message at which everything is cut
 	swallow atomic.Bool            // with cutAt: the message is passed on, the answer is not
 	cuts    atomic.Int32
+	cut     func() // called when the answer to a message is thrown away; may be nil
 }
 
 // newProxy returns a proxy and the database's URL through it. TLS is off, so that the proxy can read along.
@@ -96,6 +97,10 @@ func (p *proxy) back(server, client net.Conn, muted *atomic.Bool) {
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := server.Read(buffer)
+		if muted.Load() && p.cut != nil {
+			_ = server.Close()
+			p.cut()
+		}
 		if err != nil || muted.Load() {
 			return
 		}

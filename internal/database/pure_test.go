@@ -226,7 +226,7 @@ func TestObservations(t *testing.T) {
 	if err != nil || facts.EncryptedRows < 2 || strings.Join(facts.ForeignTables, "") != "mine" || len(facts.Sessions) != 1 {
 		t.Errorf("%+v, %v", facts, err)
 	}
-	if run, ok := facts.table("run"); !ok || run.Rows < 2 || run.Bytes == 0 || !run.Owned {
+	if run, ok := facts.Table("run"); !ok || run.Rows < 2 || run.Bytes == 0 || !run.Owned {
 		t.Errorf("%+v", run)
 	}
 	p, err := db.Plan(t.Context(), "0007")

@@ -12,14 +12,13 @@ import (
 // Repair mends the known drift of databases that SyncMaster 0.2.0 or 0.2.1 created, in one transaction under a
 // migration's locks: connection.type becomes as wide and group.name as narrow as later releases have them. Group names
 // that would not fit are reported, as [fault.Problems], and nothing is changed. Other drift is left alone. What was run
-// is returned; nothing where there was nothing to mend.
-//
-// group.search_vector is made anew because PostgreSQL does not change the type of a column that a generated one uses.
-func (db *DB) Repair(ctx context.Context) (statements []string, err error) {
+// is returned; nothing where there was nothing to mend. The table group is written anew where its name is mended: see
+// [DB.Vacuum]. report, which may be nil, hears of what is waited for.
+func (db *DB) Repair(ctx context.Context, report func(Progress)) (statements []string, err error) {
 	if err := db.mustBePrimary(ctx); err != nil {
 		return nil, err
 	}
-	drv := db.driver(ctx, nil)
+	drv := db.driver(ctx, report)
 	if err := drv.Lock(); err != nil {
 		return nil, err
 	}
@@ -31,58 +30,49 @@ func (db *DB) Repair(ctx context.Context) (statements []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if statements, err = repairs(drift); err != nil || len(statements) == 0 {
-		return nil, err
+	if statements = repairs(drift); len(statements) == 0 {
+		return nil, nil
 	}
 	if err := db.checkGroupNames(ctx); err != nil {
 		return nil, err
 	}
+	drv.wants = &want{tables: []string{"connection", "group"}, readers: true}
 	if err := drv.begin(number(drv.current)); err != nil {
-		return nil, explain(ctx, err)
+		return nil, explainWhole(ctx, err)
 	}
 	if err := drv.runScript(script{name: "the repair", body: strings.Join(statements, "\n")}); err != nil {
-		return nil, explain(ctx, err)
+		return nil, explainWhole(ctx, err)
 	}
-	if err := drv.commit(); err != nil {
-		return nil, explain(ctx, err)
+	if err := db.repaired(ctx, drv.commit()); err != nil {
+		return nil, explainWhole(ctx, err)
 	}
 	return statements, nil
+}
+
+// repaired asks the catalogue where the answer to the commit was lost: the revision is the same before and after.
+func (db *DB) repaired(ctx context.Context, err error) error {
+	var doubt *InDoubtError
+	if !errors.As(err, &doubt) {
+		return err
+	}
+	doubt.What = "the repair"
+	db.settle(ctx, doubt)
+	if doubt.Asked && doubt.Found == doubt.From {
+		drift, checkErr := db.compareWith(context.WithoutCancel(ctx), doubt.Revision)
+		doubt.Asked, doubt.Committed = checkErr == nil, drift.Known() == ""
+	}
+	return err
 }
 
 // repairs returns the statements for the known differences. Widening connection.type rewrites nothing.
-func repairs(drift Drift) ([]string, error) {
+func repairs(drift Drift) []string {
 	var statements []string
 	for _, d := range drift.Differences {
-		switch {
-		case !d.Known:
-		case d.Name == "group.name":
-			vector, err := searchVector(drift.Revision)
-			if err != nil {
-				return nil, err
-			}
-			statements = append(statements, `ALTER TABLE public."group" DROP COLUMN search_vector;`, d.SQL,
-				`ALTER TABLE public."group" ADD COLUMN search_vector `+vector+`;`)
-		default:
-			statements = append(statements, d.SQL)
+		if d.Known {
+			statements = append(statements, strings.Split(d.SQL, "\n")...)
 		}
 	}
-	return statements, nil
-}
-
-// searchVector returns the definition of group.search_vector at a revision.
-func searchVector(revision string) (string, error) {
-	c, _, err := fingerprint(revision)
-	if err != nil {
-		return "", err
-	}
-	for _, t := range c.Tables {
-		for _, f := range t.Columns {
-			if t.Name == "group" && f.Name == "search_vector" {
-				return f.definition(), nil
-			}
-		}
-	}
-	return "", fmt.Errorf("reading the fingerprint of revision %s: no group.search_vector", revision)
+	return statements
 }
 
 // checkGroupNames refuses to shorten a column whose values are longer.

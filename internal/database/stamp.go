@@ -18,12 +18,28 @@ func (e *DriftError) Error() string {
 }
 
 // Stamp writes a revision into alembic_version and runs nothing, where the catalogue proves that the schema is at that
-// revision, or in any case with force. It takes the same locks as a migration. What differed is returned; without
-// force also as a [DriftError].
-func (db *DB) Stamp(ctx context.Context, to string, force bool) (drift Drift, err error) {
+// revision, or in any case with force. The proof is taken under the locks of a migration, so that none comes between.
+// What differed is returned; without force also as a [DriftError]. report, which may be nil, hears of what is waited for.
+func (db *DB) Stamp(ctx context.Context, to string, force bool, report func(Progress)) (drift Drift, err error) {
 	target, err := resolve("", to)
 	if err != nil {
 		return Drift{}, err
+	}
+	if err := db.mustBePrimary(ctx); err != nil {
+		return Drift{}, err
+	}
+	drv := db.driver(ctx, report)
+	if err := drv.Lock(); err != nil {
+		return Drift{}, err
+	}
+	defer func() { err = errors.Join(err, drv.Unlock()) }()
+	if drv.replace = force; !force {
+		if _, _, err := drv.Version(); err != nil {
+			return Drift{}, err
+		}
+	}
+	if err := drv.begin(number(target)); err != nil {
+		return Drift{}, explainWhole(ctx, err)
 	}
 	if drift, err = db.compareWith(ctx, target); err != nil {
 		return Drift{}, err
@@ -31,40 +47,16 @@ func (db *DB) Stamp(ctx context.Context, to string, force bool) (drift Drift, er
 	if len(drift.Unexplained()) > 0 && !force {
 		return drift, fault.New(fault.Refused, &DriftError{Drift: drift}, "migrate to the revision instead, or use --force after reading the differences")
 	}
-	if err := db.mustBePrimary(ctx); err != nil {
-		return drift, err
-	}
-	drv := db.driver(ctx, nil)
-	if err := drv.Lock(); err != nil {
-		return drift, err
-	}
-	defer func() { err = errors.Join(err, drv.Unlock()) }()
-	if force {
-		return drift, explain(ctx, drv.replaceVersion(target))
-	}
-	if _, _, err := drv.Version(); err != nil {
-		return drift, err
-	}
-	return drift, explain(ctx, drv.SetVersion(number(target), false))
+	return drift, explainWhole(ctx, db.certainly(ctx, drv.commit()))
 }
 
-// replaceVersion puts one row in the place of whatever alembic_version holds.
-func (d *driver) replaceVersion(target string) error {
-	values := ""
-	if target != "" {
-		values = fmt.Sprintf("INSERT INTO public.alembic_version (version_num) VALUES ('%s');", target)
+// certainly asks the database where a commit's answer was lost.
+func (db *DB) certainly(ctx context.Context, err error) error {
+	var doubt *InDoubtError
+	if errors.As(err, &doubt) {
+		db.settle(ctx, doubt)
 	}
-	_, err := d.conn.PgConn().Exec(d.ctx, fmt.Sprintf(`BEGIN READ WRITE;
-SET LOCAL lock_timeout = %d;
-%s;
-LOCK TABLE public.alembic_version IN ACCESS EXCLUSIVE MODE;
-DELETE FROM public.alembic_version;
-%s
-COMMIT`, d.policy.tableLock.Milliseconds(), createVersionTable, values)).ReadAll()
-	if err != nil {
-		return errors.Join(fmt.Errorf("stamping revision %s: %w", display(target), err), d.rollback())
-	}
-	return nil
+	return err
 }
 
 // SQL returns the statements that lead from one revision to another, both in the words of [DB.Plan] but for relative

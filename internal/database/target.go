@@ -27,6 +27,9 @@ const (
 	urlForm         = "write it as postgresql+asyncpg://USER:PASSWORD@HOST:5432/DATABASE"
 )
 
+// keepAlive lets a statement that takes long be told from a server that is gone, half a minute after it went.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+
 // Target says where a database is and who connects to it. It prints without its password. The zero value is of no use;
 // [ParseURL] makes one.
 type Target struct {
@@ -264,6 +267,7 @@ func (t Target) config() (*pgx.ConnConfig, error) {
 		}
 		return nil, fmt.Errorf("reading the connection settings: %w", err)
 	}
+	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	config.RuntimeParams = sessionSettings()
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing runs often enough to be prepared
 	config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,12 +27,15 @@ func readVersions(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 		return nil, nil
 	}
 	if sqlState(err) == codeLockNotAvailable {
-		holders, holdersErr := tableHolders(ctx, conn)
-		return nil, errors.Join(lockTimeout("alembic_version", holders), holdersErr)
+		holders, holdersErr := tableHolders(ctx, conn, want{tables: []string{versionTable}})
+		return nil, errors.Join(lockTimeout(versionTable, holders, err), holdersErr)
 	}
-	if err != nil {
+	if sqlState(err) == codeInsufficientRight {
 		return nil, fault.New(fault.Refused, fmt.Errorf("reading alembic_version: %w", err),
 			"the user of the database URL must be the owner of SyncMaster's tables")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading alembic_version: %w", err)
 	}
 	return column(results[0]), nil
 }
@@ -50,14 +54,14 @@ func (d *driver) begin(version int) error {
 	for tries := 0; ; tries++ {
 		rows, txid, err := d.open()
 		if err == nil {
-			d.pending = &pending{target: version, txid: txid, started: started, tries: tries}
+			d.pending = &pending{target: version, rows: rows, txid: txid, started: started, tries: tries}
 			return d.verifyCurrent(rows)
 		}
 		err = errors.Join(err, d.rollback())
 		if state := sqlState(err); tries < d.policy.tries && (state == codeUniqueViolation || state == codeDuplicateTable) {
 			continue // Alembic made its table at the same moment; it is there now
 		}
-		if err := d.again(err, tries+1); err != nil {
+		if err := d.again(err, version, tries+1); err != nil {
 			return err
 		}
 	}
@@ -91,6 +95,9 @@ func (d *driver) open() (rows []string, txid string, err error) {
 
 // verifyCurrent compares what alembic_version holds under the lock with what the run was planned on.
 func (d *driver) verifyCurrent(rows []string) error {
+	if d.replace {
+		return nil
+	}
 	found, err := soleRevision(rows)
 	if err != nil {
 		return errors.Join(err, d.rollback())
@@ -105,6 +112,58 @@ func (d *driver) verifyCurrent(rows []string) error {
 	return nil
 }
 
+// guardRows keeps a step down from deleting rows that nobody has agreed to lose: it locks the tables that go, so that
+// no row comes in any more, and counts.
+func (d *driver) guardRows() error {
+	step := d.current
+	if d.pending.target >= number(step) || len(drops[step]) == 0 {
+		return nil
+	}
+	agreed, planned := d.agreed[step]
+	if !planned {
+		return fault.New(fault.Refused, &LossError{Revision: step}, rowsHint)
+	}
+	tables, err := d.existing(drops[step])
+	if err != nil || len(tables) == 0 {
+		return err
+	}
+	var names, counts []string
+	for _, name := range tables {
+		names = append(names, "public."+quoteName(name))
+		counts = append(counts, "SELECT count(*)::text FROM public."+quoteName(name))
+	}
+	sql := "LOCK TABLE " + strings.Join(names, ", ") + " IN ACCESS EXCLUSIVE MODE;\n" + strings.Join(counts, ";\n")
+	results, err := d.conn.PgConn().Exec(d.ctx, sql).ReadAll()
+	if err != nil {
+		return fmt.Errorf("counting the rows that undoing revision %s deletes: %w", step, err)
+	}
+	for i, name := range tables {
+		rows, err := strconv.ParseInt(firstValue(results[i+1:i+2]), 10, 64)
+		if err != nil {
+			return fmt.Errorf("counting the rows of %s: %w", name, err)
+		}
+		if rows > agreed[name] {
+			return fault.New(fault.Refused, &LossError{Revision: step, Table: name, Rows: rows, Agreed: agreed[name]}, rowsHint)
+		}
+	}
+	return nil
+}
+
+const rowsHint = "nothing of this revision was undone: run again, which counts the rows anew"
+
+// existing returns those of the named tables that there are.
+func (d *driver) existing(names []string) ([]string, error) {
+	rows, err := d.conn.Query(d.ctx, `SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+		AND relkind IN ('r', 'p') AND relname = ANY ($1::text[]) ORDER BY relname`, names)
+	if err == nil {
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the tables that a revision deletes: %w", err)
+	}
+	return names, nil
+}
+
 // commit writes the pending revision and commits.
 func (d *driver) commit() error {
 	p, target := d.pending, revisionID(d.pending.target)
@@ -117,7 +176,7 @@ func (d *driver) commit() error {
 	results, err := d.conn.PgConn().Exec(d.ctx, "COMMIT").ReadAll()
 	d.pending = nil
 	if err != nil && (d.conn.IsClosed() || (sqlState(err) == "" && !pgconn.SafeToRetry(err))) {
-		return &InDoubtError{Revision: target, Err: err}
+		return &InDoubtError{What: "revision " + display(target), From: strings.Join(p.rows, ", "), Revision: target, Err: err}
 	}
 	// COMMIT of a failed transaction is answered by ROLLBACK, without an error.
 	if err == nil && results[0].CommandTag.String() != "COMMIT" {
@@ -144,6 +203,9 @@ func (d *driver) record(from, to string, took time.Duration) {
 
 // writeVersion changes alembic_version's row as Alembic does: INSERT, UPDATE or DELETE of exactly one row.
 func (d *driver) writeVersion(target string) error {
+	if d.replace {
+		return d.replaceVersions(target)
+	}
 	sql := ""
 	switch {
 	case d.current == target:
@@ -160,6 +222,18 @@ func (d *driver) writeVersion(target string) error {
 		err = fmt.Errorf("%d rows were changed instead of one", results[0].CommandTag.RowsAffected())
 	}
 	if err != nil {
+		return fmt.Errorf("writing revision %s: %w", display(target), err)
+	}
+	return nil
+}
+
+// replaceVersions puts one row in the place of whatever alembic_version holds.
+func (d *driver) replaceVersions(target string) error {
+	sql := "DELETE FROM public.alembic_version"
+	if target != "" {
+		sql += fmt.Sprintf(";\nINSERT INTO public.alembic_version (version_num) VALUES ('%s')", target)
+	}
+	if _, err := d.conn.PgConn().Exec(d.ctx, sql).ReadAll(); err != nil {
 		return fmt.Errorf("writing revision %s: %w", display(target), err)
 	}
 	return nil

@@ -43,10 +43,27 @@ func (e *MovedError) Error() string {
 	return fmt.Sprintf("another program moved the database from revision %s to %s meanwhile", display(e.Expected), display(e.Found))
 }
 
+// LossError is what nobody has agreed to lose, because it came after the rows were counted.
+type LossError struct {
+	Revision     string // whose undoing would delete it
+	Table        string // with more rows than before; empty where the revision itself came after the plan
+	Rows, Agreed int64
+}
+
+// Error says what would be lost.
+func (e *LossError) Error() string {
+	if e.Table == "" {
+		return fmt.Sprintf("another program has brought the database to revision %s, whose undoing deletes tables that were not counted", e.Revision)
+	}
+	return fmt.Sprintf("undoing revision %s would delete %d rows of %s, and %d were there when they were counted before",
+		e.Revision, e.Rows, e.Table, e.Agreed)
+}
+
 // LockedError is a lock that another session holds and did not give up within the limit.
 type LockedError struct {
 	What    string
 	Holders []Session
+	Err     error // of the server, nil where it was not asked to wait
 }
 
 // Error names the lock and who holds it.
@@ -58,24 +75,31 @@ func (e *LockedError) Error() string {
 	return text
 }
 
-// InDoubtError is a connection that was lost while a revision was committed. Committed tells what the database said
-// when it was asked again.
+// Unwrap returns the server's error.
+func (e *LockedError) Unwrap() error { return e.Err }
+
+// InDoubtError is a connection that was lost during a COMMIT, and what the database said when it was asked again.
 type InDoubtError struct {
-	Revision  string
-	Asked     bool // the database answered afterwards
-	Committed bool
-	Err       error
+	What           string // was committed
+	From, Revision string // in alembic_version, before and after
+	Asked          bool   // the database answered afterwards
+	Found          string // then in alembic_version
+	Committed      bool
+	Err            error
 }
 
 // Error says what became of the commit.
 func (e *InDoubtError) Error() string {
 	outcome := "whether it was committed is not known: " + e.Err.Error()
-	if e.Asked && e.Committed {
+	switch {
+	case e.Asked && e.Committed:
 		outcome = "asked again, the database has committed it"
-	} else if e.Asked {
+	case e.Asked && e.Found == e.From:
 		outcome = "asked again, the database has not committed it"
+	case e.Asked:
+		outcome = "another program has moved the database to revision " + display(e.Found) + " since"
 	}
-	return fmt.Sprintf("the connection was lost while revision %s was committed; %s", display(e.Revision), outcome)
+	return fmt.Sprintf("the connection was lost while %s was committed; %s", e.What, outcome)
 }
 
 // Unwrap returns the error of the lost connection.

@@ -32,6 +32,7 @@ func (s Schema) Own() bool { return s.Address != "" }
 type SchemaOptions struct {
 	Change       bool // the schema may be changed
 	WithServices bool // tell what runs
+	Offline      bool // tell the release and its head only: nothing else is asked
 }
 
 // Schema finds the database of the install in the folder. It changes nothing. The engine is asked only where it knows
@@ -55,7 +56,7 @@ func (s *Setup) Schema(ctx context.Context, o SchemaOptions) (Schema, error) {
 		return Schema{}, fault.New(fault.BadInput, fmt.Errorf("%s sets no %s", s.Dir.File(".env.docker"), databaseURL),
 			"put the line back; it is in .syncmaster-setup/generations, too")
 	}
-	if w.options.ExternalDatabase && !o.WithServices {
+	if o.Offline || (w.options.ExternalDatabase && !o.WithServices) {
 		return found, nil
 	}
 	return found, s.askEngine(ctx, &found, w)
