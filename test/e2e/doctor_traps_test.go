@@ -85,6 +85,8 @@ func TestDoctorKnowsTheTraps(t *testing.T) {
 				switch {
 				case strings.HasPrefix(f.Next, "write "):
 					s.write(f)
+				case strings.HasPrefix(f.Next, "cd "):
+					s.follow(f)
 				case f.Next == "":
 					t.Errorf("%s: no next step: %+v", tt.assignment, f)
 				default:
