@@ -19,7 +19,7 @@ const mendLimit = 6 * time.Minute
 func TestFiveFaults(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	disk := s.volumeOnDisk()
+	disk := s.volumeOnDisk(volumeBytes)
 	s.init(whole...).is(t, 0)
 	s.query(seed(s.token()))
 	waiting := s.plantFaults(disk)
