@@ -146,7 +146,6 @@ func TestDoctor(t *testing.T) {
 	}
 	s.look("doctor", "--all").says(t, "Passed", "secrets, key: it opens the newest 1 stored credentials")
 	s.mustBeHealthy(all...)
-	checks.end(t)
 }
 
 func (s *stack) foldersFaults(t *testing.T) {

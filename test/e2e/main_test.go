@@ -73,8 +73,10 @@ func prepare(run func() int) (int, error) {
 	if docker, err = client.New(client.FromEnv); err != nil {
 		return 0, fmt.Errorf("connecting to the engine: %w", err)
 	}
-	code := run()
-	return code, errors.Join(checks.complete(), docker.Close())
+	if code := run(); code != 0 {
+		return code, docker.Close()
+	}
+	return 0, errors.Join(checks.complete(), docker.Close())
 }
 
 // findCompose returns the real Compose CLI, which make builds.
