@@ -106,7 +106,8 @@ func TestEdited(t *testing.T) {
 // TestPlanEdited: what is put in place was made from the files as they were looked at.
 func TestPlanEdited(t *testing.T) {
 	texts := map[string]string{workdir.ComposeFile: "a", workdir.EnvFile: "b"}
-	p := MovePlan{World: world{texts: texts}.print()}
+	looked := world{texts: texts}
+	p := MovePlan{World: looked.print()}
 	for name, tc := range map[string]struct {
 		found map[string]string
 		want  []string
