@@ -33,7 +33,7 @@ type screen struct {
 	}
 }
 
-func (s *stack) screen(code int) screen {
+func (s *stack) statusScreen(code int) screen {
 	s.t.Helper()
 	got := s.look("status", "--output", "json").is(s.t, code)
 	var sc screen
@@ -50,7 +50,7 @@ func TestScreen(t *testing.T) {
 	s.init(whole...).is(t, 0)
 	s.query(seed(s.token()))
 	s.mustShowContainers()
-	for _, v := range s.screen(0).Volumes {
+	for _, v := range s.statusScreen(0).Volumes {
 		if v.Bytes == 0 {
 			t.Errorf("%s takes nothing", v.Name)
 		}
@@ -71,7 +71,7 @@ func TestScreen(t *testing.T) {
 	})
 	t.Run("a pending revision", func(t *testing.T) {
 		s.query("UPDATE alembic_version SET version_num = '0011'")
-		if got := s.screen(1).Database.Pending; !slices.Equal(got, []string{"0012"}) {
+		if got := s.statusScreen(1).Database.Pending; !slices.Equal(got, []string{"0012"}) {
 			t.Errorf("pending are %v", got)
 		}
 		s.look("status").is(t, 1).says(t, "revision 0011, pending 0012")
@@ -82,7 +82,7 @@ func TestScreen(t *testing.T) {
 		user := s.login("anybody")
 		run := s.startRun(user)
 		eventually(t, func() error { // the broker counts it a moment later
-			if q := s.screen(1).Queues; len(q) != 1 || q[0].Messages != 1 || q[0].Waiting != 1 || q[0].Workers != 0 {
+			if q := s.statusScreen(1).Queues; len(q) != 1 || q[0].Messages != 1 || q[0].Waiting != 1 || q[0].Workers != 0 {
 				return fmt.Errorf("the queues are %+v", q)
 			}
 			return nil
@@ -90,7 +90,7 @@ func TestScreen(t *testing.T) {
 		s.look("status").is(t, 1).says(t, "1-etl  no worker  1 waiting")
 		s.compose("start", "worker").is(t, 0)
 		s.mustSucceed(run, user)
-		if q := s.screen(0).Queues; q[0].Messages != 0 || q[0].Workers != 1 {
+		if q := s.statusScreen(0).Queues; q[0].Messages != 0 || q[0].Workers != 1 {
 			t.Errorf("the queues are %+v", q)
 		}
 	})
@@ -99,7 +99,7 @@ func TestScreen(t *testing.T) {
 		ended := time.Now()
 		eventually(t, func() error {
 			at := time.Now()
-			got := s.screen(0).Backup
+			got := s.statusScreen(0).Backup
 			least, most := int64(at.Sub(ended).Seconds()), int64(time.Since(got.Time).Seconds())+1
 			if got.Seconds < least || got.Seconds > most {
 				t.Fatalf("a backup of %s is %d s old at %s", got.Time, got.Seconds, at)
@@ -117,7 +117,7 @@ func TestScreen(t *testing.T) {
 func (s *stack) mustShowContainers() {
 	s.t.Helper()
 	began := time.Now()
-	got := s.screen(0)
+	got := s.statusScreen(0)
 	if len(got.Services) != len(all) {
 		s.t.Errorf("status shows %d services", len(got.Services))
 	}
