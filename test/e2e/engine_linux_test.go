@@ -37,10 +37,10 @@ type privateEngine struct {
 func newPrivateEngine(t *testing.T, images ...string) *privateEngine {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can start a second Docker Engine")
+		cannot(t, "only root can start a second Docker Engine")
 	}
 	if _, err := exec.LookPath("dockerd"); err != nil {
-		t.Skip("a second Docker Engine needs dockerd on this machine: ", err)
+		cannot(t, "a second Docker Engine needs dockerd on this machine: ", err)
 	}
 	e := &privateEngine{t: t, dir: openFolder(t)}
 	e.separate()

@@ -1,7 +1,8 @@
 // Package e2e_test holds the scenarios: the built program against a real Docker Engine, the kit's images and the real
 // Compose CLI. Each test has one intent, checks the real state (containers, database rows, files) and waits for
 // conditions, never for time. SYNCMASTER_E2E_ALL=1 adds every release, SYNCMASTER_E2E_MATRIX=1 every kill
-// point; DOCKER_COMPOSE names another Compose CLI. Everything that a test makes in the engine is of a project that begins with "sme2e-".
+// point; DOCKER_COMPOSE names another Compose CLI. Everything that a test makes in the engine is of a project that begins
+// with "sme2e-".
 package e2e_test
 
 import (
@@ -21,6 +22,15 @@ import (
 
 // everything is set where all releases are wanted.
 var everything = os.Getenv("SYNCMASTER_E2E_ALL") != ""
+
+// cannot leaves a test out for what the machine lacks, but not in CI and not for root, who can have it.
+func cannot(t *testing.T, what ...any) {
+	t.Helper()
+	if everything || os.Getenv("CI") == "true" || os.Geteuid() == 0 {
+		t.Fatal(what...)
+	}
+	t.Skip(what...)
+}
 
 var (
 	binary     string // the program under test

@@ -217,7 +217,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
 	if err != nil {
-		t.Skip("no script command to make a terminal with")
+		cannot(t, "no script command to make a terminal with: ", err)
 	}
 	s := newStack(t)
 	finish(t, program(append([]string{"render"}, s.args()[1:]...)...)).is(t, 0)

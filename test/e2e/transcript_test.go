@@ -28,6 +28,9 @@ var varying = []struct {
 	{regexp.MustCompile(`(Get "[^"]+"): [^;\n]+`), "$1: REASON"},                                  // the engine's proxy answers, or none
 }
 
+// lastLines are those of a container whose words differ from run to run.
+var lastLines = regexp.MustCompile(`its last lines:\n(    .*\n)+`)
+
 // transcript compares what the user has read with a golden file; UPDATE=1 writes it. Names of the test are replaced.
 func (s *stack) transcript(name string, r result, replaced ...string) {
 	s.t.Helper()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,9 +19,6 @@ const volumeBytes = 256 << 20
 // manyGroups are rows that a revision rewrites, and more than the space that is left to it then.
 const manyGroups = `INSERT INTO "group" (name, description, owner_id)
 	SELECT 'group of many ' || n, repeat('what it is for ', 20), 1 FROM generate_series(1, 40000) n; CHECKPOINT`
-
-// lastLines are those of a server that begins again and again, as far as it has come.
-var lastLines = regexp.MustCompile(`its last lines:\n(    .*\n)+`)
 
 // TestUpgradeWithFullDisk fills the database's disk up once the backup is taken.
 func TestUpgradeWithFullDisk(t *testing.T) {
@@ -71,7 +67,7 @@ func (s *stack) volumeOnDisk(bytes int) disk {
 	s.t.Helper()
 	d := disk{openFolder(s.t)}
 	if err := unix.Mount("tmpfs", d.path, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
-		s.t.Skip("mounting a small disk: ", err)
+		cannot(s.t, "mounting a small disk: ", err)
 	}
 	s.t.Cleanup(func() {
 		s.remove() // the volume first
