@@ -62,8 +62,8 @@ test-majors: engine ## the tests of the migrations on PostgreSQL 13, 15 and 18; 
 	RACE=$(RACE) MAJORS="$(MAJORS)" test/majors
 
 .PHONY: test-crash
-test-crash: build kit $(COMPOSE) ## kills every operation before, in and after each of its steps; at most 40 minutes
-	SYNCMASTER_E2E_MATRIX=1 go test ./test/e2e -count=1 -run Kill -timeout 60m -parallel 4 -v
+test-crash: build kit $(COMPOSE) ## kills init and every move before, in and after each of its steps; fails after 40 minutes
+	SYNCMASTER_E2E_MATRIX=1 go test ./test/e2e -count=1 -run 'Kill|UpgradeDrains|UpgradeWithoutNetwork' -timeout 40m -parallel 4 -v
 
 .PHONY: unit
 unit: ## the tests that need no Docker Engine

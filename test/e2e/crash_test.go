@@ -26,7 +26,7 @@ type killPoint struct {
 
 // TestKillAtEveryStep kills init without mercy, and expects the next one to end healthy with the same secrets.
 func TestKillAtEveryStep(t *testing.T) {
-	for _, p := range points(t, freshSteps, "init") {
+	for _, p := range points("init", freshSteps, "init") {
 		t.Run(fmt.Sprintf("%s step %d", p.when, p.step), func(t *testing.T) {
 			t.Parallel()
 			s := newStack(t)

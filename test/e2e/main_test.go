@@ -56,6 +56,10 @@ func prepare(run func() int) (int, error) {
 	if root, err = filepath.Abs("../.."); err != nil {
 		return 0, err
 	}
+	if part, err = numberOfPart(ctx); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(os.Stderr, "the kill points of this run are those of SYNCMASTER_E2E_PART=%d\n", part)
 	dir, err := os.MkdirTemp("", "sme2e-")
 	if err != nil {
 		return 0, err

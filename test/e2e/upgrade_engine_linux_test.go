@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -28,8 +27,8 @@ var upsets = []upset{
 }
 
 // TestUpgradeEngineKilled ends a Docker Engine of its own under upgrades, by SIGTERM or by SIGKILL, and starts it again:
-// each upgrade ends by itself, or by the command that takes over, in a healthy stack of one of the two releases. Half of
-// the instants are drawn, unless all are wanted.
+// each upgrade ends by itself, or by the command that takes over, in a healthy stack of one of the two releases. Every
+// second instant is taken, unless all are wanted.
 func TestUpgradeEngineKilled(t *testing.T) {
 	t.Parallel()
 	e := newPrivateEngine(t, imagesOf("0.2.4", "0.2.5")...)
@@ -38,15 +37,12 @@ func TestUpgradeEngineKilled(t *testing.T) {
 	s.fill()
 	s.query("CREATE SCHEMA dba; CREATE TABLE dba.big AS SELECT 1 AS a")
 	rows, secrets := s.rows(), s.secrets()
-	order, first := rand.Perm(len(upsets)), rand.IntN(2)
-	if !matrix {
-		order = order[:len(order)/2]
-	}
-	for i, n := range order {
-		u, signals := upsets[n], []string{"TERM", "KILL"}
-		if !matrix {
-			signals = signals[(first+i)%2:][:1]
+	taken := chosen("instants", []int{0, 1})
+	for i, u := range upsets {
+		if !slices.Contains(taken, i%2) {
+			continue
 		}
+		signals := chosen(u.name, []string{"TERM", "KILL"})
 		for _, signal := range signals {
 			t.Run(u.name+" "+signal, func(t *testing.T) {
 				e.t = t
