@@ -112,7 +112,8 @@ func TestPlantedSecrets(t *testing.T) {
 	s.mustHideSecretsInEngine(secrets)
 }
 
-// mustHideSecrets searches the folder; the env files, and the generations' copies of them, are for the owner only.
+// mustHideSecrets searches the folder with the logs of its runs; the env files, and the generations' copies of them, are
+// for the owner only.
 func (s *stack) mustHideSecrets(secrets []string) {
 	s.t.Helper()
 	searched := 0
@@ -126,10 +127,45 @@ func (s *stack) mustHideSecrets(secrets []string) {
 		searched++
 		noSecret(s.t, name, content, secrets...)
 	}
+	for name, content := range s.logs() {
+		noSecret(s.t, name, content, secrets...)
+	}
 	noSecret(s.t, "the lock", read(s.t, filepath.Join(s.dir, ".syncmaster-setup", "lock")), secrets...)
 	if searched < 5 {
 		s.t.Errorf("only %d files were searched", searched)
 	}
+}
+
+// logs returns the logs of the runs, and what containers have said that failed in them.
+func (s *stack) logs() map[string]string {
+	s.t.Helper()
+	paths, err := filepath.Glob(filepath.Join(s.dir, ".syncmaster-setup", "logs", "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	list := map[string]string{}
+	for _, path := range paths {
+		list[strings.TrimPrefix(path, s.dir)] = read(s.t, path)
+	}
+	return list
+}
+
+// watched runs a command of the program to its end, and finds no secret in what it says, nor in the journal and the
+// arguments of any process meanwhile.
+func (s *stack) watched(secrets []string, command string, args ...string) result {
+	s.t.Helper()
+	p := begin(s.t, s.wrap(s.on(command, args...)))
+	return s.unspoken(p, secrets)
+}
+
+// unspoken waits for a program that is at work, as watched does.
+func (s *stack) unspoken(p *process, secrets []string) result {
+	s.t.Helper()
+	meanwhile := watchProcesses(s.dir, p)
+	got := p.wait()
+	noSecret(s.t, "what it says: "+got.command, got.said(), secrets...)
+	noSecret(s.t, "the list of processes, or the journal, while it ran: "+got.command, <-meanwhile, secrets...)
+	return got
 }
 
 // mustHideSecretsInEngine searches what anybody sees who may list containers: names, labels, commands and images. The
