@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +130,7 @@ func (r *run) brokerVersion(ctx context.Context) string {
 const databaseLimit = 10 * time.Second
 
 func (u *upgrade) observeDatabase(ctx context.Context, db Database) error {
-	var err error
+	var err, drift error
 	if u.facts, err = db.Observe(ctx); err != nil {
 		return err
 	}
@@ -147,13 +148,13 @@ func (u *upgrade) observeDatabase(ctx context.Context, db Database) error {
 	}
 	if head := u.target.Head; u.forecasts && head != "" && !u.byImage() {
 		if u.forecast, err = db.Forecast(ctx, max(head, u.facts.Revision)); err != nil {
-			return err
+			drift = err // told beside what else there is
 		}
 	}
 	for _, rule := range u.target.Unreadable(u.release) {
 		rows, err := db.Rows(ctx, rule.SQL)
 		if err != nil {
-			return err
+			return cmp.Or(drift, err)
 		}
 		if len(rows) > 0 {
 			u.unreadable = append(u.unreadable, fault.Problem{
@@ -161,7 +162,7 @@ func (u *upgrade) observeDatabase(ctx context.Context, db Database) error {
 			})
 		}
 	}
-	return nil
+	return drift
 }
 
 // byImage reports whether the target's own image migrates the database.

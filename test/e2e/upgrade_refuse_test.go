@@ -37,6 +37,7 @@ var obstacles = []obstacle{
 	{"edited compose file", edited("docker-compose.yml", func(text string) string {
 		return strings.Replace(text, "stop_grace_period: 30s", "stop_grace_period: 31s", 1)
 	}), "0.2.5", []string{"- ", "30s", "+ ", "31s", "docker-compose.override.yml", "--keep-compose"}},
+	{"drift", rows("DROP INDEX ix__run__type", "CREATE INDEX ix__run__type ON run (type)"), "0.2.5", []string{"ix__run__type is missing"}},
 	{"both changed", edited(".env", func(text string) string { return text + provider + "=keycloakAuthProvider\n" }), "0.2.5",
 		[]string{provider, `yours is "keycloakAuthProvider", the release's is "dummyAuthProvider"`, "--ours " + provider, "--theirs " + provider}},
 }
@@ -73,24 +74,39 @@ func TestUpgradeRefuses(t *testing.T) {
 	t.Run("no database", func(t *testing.T) {
 		s := s.within(t)
 		s.compose("stop", "db").is(t, 0)
-		s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "does not run", "docker compose start db")
+		s.transcript("database-stopped", s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "does not run", "docker compose start db"))
 		s.compose("start", "db").is(t, 0)
-		eventually(t, func() error {
-			conn, err := pgx.Connect(t.Context(), s.databaseAddress())
-			if err != nil {
-				return err
-			}
-			return conn.Close(t.Context())
-		})
+		s.databaseAnswers()
+	})
+	t.Run("another database", func(t *testing.T) {
+		s := s.within(t)
+		s.override("db", "services:\n  db:\n    volumes:\n      - elsewhere:/var/lib/postgresql/data\nvolumes:\n  elsewhere: {}\n")
+		s.databaseAnswers()
+		s.transcript("another-database", s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "its system identifier differs"))
+		s.override("db", "")
+		s.databaseAnswers()
 	})
 	t.Run("keep what does not fit", func(t *testing.T) {
 		s := s.within(t)
 		defer obstacles[4].put(s)()
-		s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5", "--keep-compose"}, "cannot be kept", "docker-compose.override.yml")
+		got := s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5", "--keep-compose"}, "cannot be kept", "docker-compose.override.yml")
+		s.transcript("compose-not-kept", got)
 	})
 	t.Run("plan", func(t *testing.T) { s.within(t).mustFollowPlan() })
 	t.Run("keep compose", func(t *testing.T) { s.within(t).mustKeepCompose() })
 	s.mustHideSecrets(secrets)
+}
+
+// databaseAnswers waits until it does.
+func (s *stack) databaseAnswers() {
+	s.t.Helper()
+	eventually(s.t, func() error {
+		conn, err := pgx.Connect(s.t.Context(), s.databaseAddress())
+		if err != nil {
+			return err
+		}
+		return conn.Close(s.t.Context())
+	})
 }
 
 // mustLeaveAlone runs a command that is refused with all texts and changes nothing.
@@ -105,7 +121,7 @@ func (s *stack) mustLeaveAlone(command string, args []string, texts ...string) r
 // mustFollowPlan writes a plan that decides a conflict, refuses it when the world has moved, and carries it out.
 func (s *stack) mustFollowPlan() {
 	s.t.Helper()
-	obstacles[5].put(s) // it stays: the plan decides it
+	obstacles[6].put(s) // it stays: the plan decides it
 	folder := s.t.TempDir()
 	ours, theirs := filepath.Join(folder, "ours"), filepath.Join(folder, "theirs")
 	before := s.snapshot()
@@ -125,7 +141,8 @@ func (s *stack) mustFollowPlan() {
 	s.transcript("plan-world-moved", got)
 	put()
 	s.compose("stop", "server").is(s.t, 0)
-	s.mustLeaveAlone("upgrade", []string{"--plan", theirs}, "container of server is not as it was")
+	got = s.mustLeaveAlone("upgrade", []string{"--plan", theirs}, "container of server is not as it was")
+	s.transcript("plan-server-stopped", got)
 	s.compose("start", "server").is(s.t, 0)
 
 	s.do("upgrade", "--plan", theirs).is(s.t, 0).says(s.t, "SyncMaster 0.2.5 is running and healthy")
