@@ -74,7 +74,8 @@ func TestLookingAtAnUpgrade(t *testing.T) {
 	if w := s.work("status"); w != nil {
 		t.Errorf("a killed run is at work: %+v", w)
 	}
-	s.do("resume").is(t, 0)
+	s.transcript("killed", s.mustLeaveAlone("upgrade", nil, "syncmaster-setup resume --dir "+s.dir, "syncmaster-setup abort --dir "+s.dir))
+	s.transcript("resume", s.do("resume").is(t, 0))
 	s.found("interrupted", "pass", "")
 	s.mustBe("0.3.1", rows, secrets)
 }

@@ -15,10 +15,12 @@ func TestUpgradeExternalDatabase(t *testing.T) {
 	rows := query(t, outside.postgres, allRows)
 	refusal := s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "not a container of this install", "--no-backup")
 	noSecret(t, "the refusal", refusal.said(), "outside-secret")
+	s.transcript("external-refused", refusal)
 
 	query(t, outside.postgres, guard("true"))
 	got := s.do("upgrade", "--to", "0.2.5", "--no-backup").is(t, undone).says(t, "no change of tables on Fridays", "release 0.2.4 runs and is healthy")
 	noSecret(t, "the failure", got.said(), "outside-secret")
+	s.transcript("external-revision-refused", got)
 	query(t, outside.postgres, unguard)
 	s.mustBeHealthy("server")
 	if now := query(t, outside.postgres, allRows); now != rows {
