@@ -3,8 +3,10 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,8 +97,68 @@ func (s *stack) mustBe(version, rows string, secrets map[string]string) {
 	}
 }
 
-// TestUpgradeEveryRelease goes from each release to each later one and back, with rows in every table and an edit of
-// the user's in each env file.
+// edit is what a user has made of a file of the install: lines in place of others, which must stay together, and in this
+// order.
+type edit struct {
+	file  string
+	lines []string // each is of a variable, below a remark where it has one
+	want  map[string]string
+}
+
+var edits = []edit{
+	{".env", []string{
+		"# as agreed with the network people\nCORPORATE_PROXY='http://proxy.example.com:3128/#1'",
+		"# the night shift needs it\nWORKER_STOP_GRACE_PERIOD=7m # short",
+	}, map[string]string{"CORPORATE_PROXY": "http://proxy.example.com:3128/#1", "WORKER_STOP_GRACE_PERIOD": "7m"}},
+	{".env.docker", []string{
+		"# where we are\nTZ=Europe/Berlin",
+		"#SYNCMASTER__SCHEDULER__TRANSFER_FETCHING_TIMEOUT_SECONDS=9999 # tried, and of no use",
+		"# ours\nSYNCMASTER__SCHEDULER__MISFIRE_GRACE_TIME_SECONDS=77 # late",
+		"AWS_REGION=\"eu $$ 'west'\"",
+	}, map[string]string{"TZ": "Europe/Berlin", "SYNCMASTER__SCHEDULER__MISFIRE_GRACE_TIME_SECONDS": "77"}},
+}
+
+// apply puts each line in the place of its variable; one that nobody knows comes at the beginning, or at the end.
+func (e edit) apply(t *testing.T, s *stack) {
+	t.Helper()
+	path := filepath.Join(s.dir, e.file)
+	text := read(t, path)
+	for i, lines := range e.lines {
+		name := regexp.MustCompile(`(?m)^#?([A-Z_]+)=`).FindStringSubmatch(lines)[1]
+		place := regexp.MustCompile(`(?m)^#?` + name + `=.*$`)
+		switch {
+		case place.MatchString(text):
+			text = place.ReplaceAllLiteralString(text, lines)
+		case i == 0:
+			text = lines + "\n" + text
+		default:
+			text += lines + "\n"
+		}
+	}
+	write(t, path, text)
+}
+
+func (e edit) mustBeKept(s *stack) {
+	s.t.Helper()
+	text := read(s.t, filepath.Join(s.dir, e.file))
+	at := 0
+	for _, lines := range e.lines {
+		found := strings.Index(text[at:], lines+"\n")
+		if found < 0 {
+			s.t.Errorf("%s has lost, or moved, what the user has written:\n%s\n\nit is\n%s", e.file, lines, text)
+			return
+		}
+		at += found
+	}
+	for name, value := range e.want {
+		if got := s.setting(e.file, name); got != value {
+			s.t.Errorf("%s has %s=%q, want %q", e.file, name, got, value)
+		}
+	}
+}
+
+// TestUpgradeEveryRelease goes from each release to each later one and back, with rows in every table and edits of the
+// user's in each env file. Database and broker are not touched.
 func TestUpgradeEveryRelease(t *testing.T) {
 	for part := range walkers {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
@@ -113,13 +175,9 @@ const walkers = 4
 func walk(t *testing.T, part int) {
 	releases := facts.Releases
 	s := installed(t, releases[part].Tag)
-	rows, secrets := s.rows(), s.secrets()
-	edit := map[string]string{
-		".env":        "# mine\nWORKER_STOP_GRACE_PERIOD=7m # short\n",
-		".env.docker": "# mine, too\nSYNCMASTER__SCHEDULER__MISFIRE_GRACE_TIME_SECONDS=77 # late\n",
-	}
-	for file, text := range edit {
-		write(t, filepath.Join(s.dir, file), read(t, filepath.Join(s.dir, file))+text)
+	rows, secrets, servers := s.rows(), s.secrets(), s.servers()
+	for _, e := range edits {
+		e.apply(t, s)
 	}
 	for from := part; from < len(releases)-1; from += walkers {
 		for to := from + 1; to < len(releases); to++ {
@@ -128,10 +186,12 @@ func walk(t *testing.T, part int) {
 			}
 			s.do("upgrade", "--to", releases[to].Tag).is(t, 0).says(t, "running and healthy", "did not answer for")
 			s.mustBe(releases[to].Tag, rows, secrets)
-			for file, text := range edit {
-				if got := read(t, filepath.Join(s.dir, file)); !strings.Contains(got, text) {
-					t.Errorf("%s has lost the user's edit:\n%s", file, got)
-				}
+			for _, e := range edits {
+				e.mustBeKept(s)
+			}
+			s.mustOpenCredentials()
+			if releases[from].Old() && !releases[to].Old() { // another command of the worker
+				s.mustTransferOnce()
 			}
 			if t.Failed() {
 				return
@@ -139,6 +199,7 @@ func walk(t *testing.T, part int) {
 			s.do("rollback", "--lose-newer-data").is(t, 0).says(t, "running and healthy")
 			s.mustBe(releases[from].Tag, rows, secrets)
 		}
+		mustEqual(t, servers, s.servers())
 		s.init().is(t, 0).says(t, "nothing had to be changed")
 		if next := from + walkers; next < len(releases)-1 {
 			s.do("upgrade", "--to", releases[next].Tag).is(t, 0)
@@ -147,6 +208,32 @@ func walk(t *testing.T, part int) {
 			rows = s.rows()
 		}
 	}
+}
+
+// servers tells the containers of database and broker and their starts apart.
+func (s *stack) servers() map[string]string {
+	s.t.Helper()
+	list := s.identities()
+	maps.DeleteFunc(list, func(service, _ string) bool { return service != "db" && service != "rabbitmq" })
+	return list
+}
+
+// mustOpenCredentials asks SyncMaster for what it can only tell with the right key.
+func (s *stack) mustOpenCredentials() {
+	s.t.Helper()
+	var list struct{ Items []struct{ Name string } }
+	s.call("GET", "/v1/connections?group_id=1", s.login("admin"), "", &list)
+	if len(list.Items) != 1 || list.Items[0].Name != "source" {
+		s.t.Errorf("the connections are %+v", list)
+	}
+}
+
+// mustTransferOnce runs the transfer and forgets the run.
+func (s *stack) mustTransferOnce() {
+	s.t.Helper()
+	last := s.query("SELECT max(id) FROM run")
+	s.mustTransferAgain()
+	s.query("DELETE FROM run WHERE id > " + last)
 }
 
 // mustTransferAgain runs the transfer that seed has made, with credentials that only the right key opens.
