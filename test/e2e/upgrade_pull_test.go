@@ -3,15 +3,17 @@ package e2e_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
-// TestUpgradeWithoutNetwork shows what is to be pulled, and loses the registry in the middle of it. The stack runs on as
-// it is, and the upgrade works when the network is back.
+// TestUpgradeWithoutNetwork shows what is to be pulled, and loses the registry in the middle of it, or is killed there.
+// The stack runs on as it is, and the upgrade works when the network is back.
 func TestUpgradeWithoutNetwork(t *testing.T) {
 	t.Parallel()
 	server := strings.TrimSuffix(uniqueName(), ".localhost") + "/" + imageOf("server", "0.2.5")
@@ -28,15 +30,60 @@ func TestUpgradeWithoutNetwork(t *testing.T) {
 	s.transcript("plan-to-pull", s.do("upgrade", "--to", "0.2.5", "--dry-run"), images.name, "registry.example.com")
 	s.mustKnowDownload(images.name+"/"+imageOf("server", "0.2.5"), payload)
 
+	answers := s.keepAsking()
 	line.cutAfter(payload / 4)
 	got := s.do("upgrade", "--to", "0.2.5")
 	s.mustBeBack(got, undone, before).says(t, "pull", imageOf("server", "0.2.5"))
 	s.transcript("network-cut", got, images.name, "registry.example.com")
-	mustEqual(t, containers, s.identities())
-
+	answers.mustComeUntil(t, time.Now())
 	line.mend()
+
+	for _, p := range points("pull", 1, "resume", "abort") {
+		t.Run("killed "+p.when+", "+p.way, func(t *testing.T) {
+			s.within(t).mustPullAfterKill(p, line, before)
+			images.untag(imageOf("server", "0.2.5"))
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	for service, id := range s.servers() {
+		if id != containers[service] {
+			t.Errorf("%s was %s and is %s", service, containers[service], id)
+		}
+	}
 	s.do("upgrade", "--to", "0.2.5").is(t, 0)
 	s.mustBeHealthy("db", "rabbitmq", "server")
+}
+
+// mustPullAfterKill kills an upgrade around its pull, in the midst of it where there is one, and goes the way out.
+func (s *stack) mustPullAfterKill(p point, line *line, before map[string]string) {
+	s.t.Helper()
+	if p.when != "after" {
+		line.holdAfter(payload / 4)
+	}
+	answers := s.keepAsking()
+	s.killed(p, 9, "upgrade --to 0.2.5")
+	line.mend()
+	s.do(p.way).is(s.t, 0)
+	if p.way == "resume" {
+		s.mustBeHealthy("db", "rabbitmq", "server")
+		if now := s.setting(".env", "VERSION"); now != "0.2.5" {
+			s.t.Errorf("resume ended with release %s", now)
+		}
+		s.do("rollback").is(s.t, 0)
+	} else {
+		answers.mustComeUntil(s.t, time.Now())
+	}
+	before, after := maps.Clone(before), s.stand()
+	if p.way == "resume" { // a rollback is a generation of its own
+		for _, m := range []map[string]string{before, after} {
+			maps.DeleteFunc(m, func(name, _ string) bool {
+				return strings.Contains(name, "generation") || strings.HasSuffix(name, "state.json")
+			})
+		}
+	}
+	mustEqual(s.t, before, after)
 }
 
 // mustKnowDownload wants a plan to pull one image, and to tell of at least so many bytes.
@@ -82,6 +129,7 @@ type line struct {
 	mu    sync.Mutex
 	left  int // bytes that still come through, where limited
 	limit bool
+	held  chan struct{} // closed when it is mended; nil where the line is cut instead
 	conns []net.Conn
 }
 
@@ -114,10 +162,21 @@ func (l *line) cutAfter(bytes int) {
 	l.left, l.limit = bytes, true
 }
 
+// holdAfter lets nothing through any more, until it is mended, when so many bytes have come from the server.
+func (l *line) holdAfter(bytes int) {
+	l.cutAfter(bytes)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = make(chan struct{})
+}
+
 func (l *line) mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.limit = false
+	if l.limit = false; l.held != nil {
+		close(l.held)
+		l.held = nil
+	}
 }
 
 func (l *line) join(from net.Conn) {
@@ -144,16 +203,32 @@ type meter struct {
 }
 
 func (m meter) Write(p []byte) (int, error) {
-	m.line.mu.Lock()
-	defer m.line.mu.Unlock()
-	if m.line.limit {
-		if m.line.left -= len(p); m.line.left < 0 {
-			for _, c := range m.line.conns {
-				_ = c.Close() // it may be closed already
-			}
-			m.line.conns = nil
-			return 0, net.ErrClosed
-		}
+	held, cut := m.line.count(len(p))
+	if cut {
+		return 0, net.ErrClosed
+	}
+	if held != nil {
+		<-held
 	}
 	return m.into.Write(p)
+}
+
+// count takes bytes off what still comes through, and tells what is to be waited for, or that the line is cut.
+func (l *line) count(bytes int) (held chan struct{}, cut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.limit {
+		return nil, false
+	}
+	if l.left -= bytes; l.left >= 0 {
+		return nil, false
+	}
+	if l.held != nil {
+		return l.held, false
+	}
+	for _, c := range l.conns {
+		_ = c.Close() // it may be closed already
+	}
+	l.conns = nil
+	return nil, true
 }
