@@ -127,10 +127,10 @@ func (s *stack) mustEndWithCompose(hold func() (release func(), at *process)) {
 		}
 		return err
 	})
+	meanwhile.wait() // what becomes of it is its user's affair; after the upgrade it would bring back what it knows
 	release()
 	got := p.wait()
 	s.t.Logf("%s\n%s", got.command, got.said())
-	meanwhile.wait() // what becomes of it is its user's affair
 	if most := schedulers(); most != 1 {
 		s.t.Errorf("%d schedulers ran at once", most)
 	}
