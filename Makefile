@@ -9,8 +9,8 @@ BINARY    := bin/syncmaster-setup
 LDFLAGS   := -s -w -X syncmaster-setup/internal/cli.version=$(VERSION)
 # what the program never uses: generators of documents in urfave/cli, traces of gRPC (0.6 MB)
 TAGS      := urfave_cli_no_docs,grpcnotrace
-# packages that only carry the Docker client's build and tracing machinery are made small instead of fast
-SMALL     := $(foreach p,github.com/moby/buildkit go.opentelemetry.io google.golang.org,-gcflags=$(p)/...=-l)
+# Docker's packages, which wait for the engine most of the time, and what they carry are made small instead of fast
+SMALL     := $(foreach p,github.com/moby/buildkit github.com/docker github.com/containerd go.opentelemetry.io google.golang.org,-gcflags=$(p)/...=-l)
 GO_BUILD  := CGO_ENABLED=0 go build -trimpath $(SMALL) -tags $(TAGS) -ldflags "$(LDFLAGS)"
 ROUNDS    ?= 3
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64

@@ -202,7 +202,7 @@ func (m *move) mustBeQuiet(ctx context.Context) error {
 		return fault.New(fault.Failed, fmt.Errorf("%s was started by somebody else meanwhile", strings.Join(busy, ", ")),
 			"leave the stack alone while this command is at work")
 	}
-	return m.silence(ctx, migrations)
+	return m.stop(ctx, aliveOf(now, migrations), cutAfter)
 }
 
 // aliveOf returns those of the services that run.

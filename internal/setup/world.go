@@ -346,7 +346,7 @@ func (w world) edited(recorded config.Options) config.Options {
 		return recorded
 	}
 	profiles := w.profiles()
-	written := recorded.Defaults("").Services() // a profile without a service of its own, like the worker without a queue, is not written
+	written := w.state.Options.Defaults("").Services() // a profile without a service of its own, like the worker without a queue, is not written
 	if len(profiles) > 0 && !slices.Equal(profiles, written) {
 		recorded.Profiles = profiles
 	}

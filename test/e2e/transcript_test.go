@@ -20,6 +20,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b(sha256:)?[0-9a-f]{12,64}\b`), "ID"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? ?(s|ms|µs|m\d+s)\b`), "TIME"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? (B|kB|MB|GB|KiB|MiB|GiB)\b`), "SIZE"},
+	{regexp.MustCompile(`\b\d+ bytes with another checksum than the manifest's \d+`), "SIZE with another checksum than the manifest's SIZE"},
 	{regexp.MustCompile(`\b127\.0\.0\.1:\d+`), "HOST:PORT"},
 	{regexp.MustCompile(`\b172\.\d+\.\d+\.\d+`), "ADDRESS"},
 	{regexp.MustCompile(`"base/\d+/\d+"( with FileFallocate\(\))?`), `"base/FILE"`}, // by how much is written at once

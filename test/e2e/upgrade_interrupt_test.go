@@ -35,7 +35,7 @@ func TestUpgradeInterrupted(t *testing.T) {
 	s.do("resume").is(t, refused).says(t, "nothing was interrupted")
 	s.do("history").is(t, 0).says(t, "interrupted", "resume")
 
-	got = s.interrupted(2, "put the files in place", "0.3.2").is(t, 5).says(t, "take everything back", "release 0.3.1 runs and is healthy")
+	got = s.interrupted(2, "put the files in place", "0.3.2").is(t, 5).says(t, "takes all back", "release 0.3.1 runs and is healthy")
 	s.transcript("interrupted-twice", got)
 	s.mustBe("0.3.1", rows, secrets)
 }
