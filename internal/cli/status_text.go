@@ -112,7 +112,7 @@ func besides(image, ports, margin string, width int) string {
 	return margin + image + "\n" + margin + ports + "\n"
 }
 
-// writeRemarks lists what is wrong, each with its last log lines and what to type.
+// writeRemarks lists what is wrong, each with what to type and its last log lines.
 func (p *program) writeRemarks(b *strings.Builder, title, colour string, remarks []setup.Remark) {
 	if len(remarks) == 0 {
 		return
@@ -120,11 +120,11 @@ func (p *program) writeRemarks(b *strings.Builder, title, colour string, remarks
 	fmt.Fprintf(b, "\n%s\n", p.paint(colour, title))
 	for _, r := range remarks {
 		fmt.Fprintf(b, "  - %s\n", indented(r.What, "    "))
+		if r.Next != "" { // first, since log lines may not fit the window
+			fmt.Fprintf(b, "    → %s\n", r.Next)
+		}
 		if r.Logs != "" {
 			fmt.Fprintf(b, "      %s\n", indented(r.Logs, "      "))
-		}
-		if r.Next != "" {
-			fmt.Fprintf(b, "    → %s\n", r.Next)
 		}
 	}
 }

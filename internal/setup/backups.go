@@ -11,6 +11,7 @@ import (
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/plan"
 	"syncmaster-setup/internal/report"
+	"syncmaster-setup/internal/workdir"
 )
 
 // BackupResult is a backup that was made.
@@ -62,6 +63,10 @@ func (s *Setup) takeBackup(ctx context.Context, reason string) (result BackupRes
 	u, engine, err := s.observeBackup(ctx)
 	if err != nil {
 		return result, err
+	}
+	if !opensAll(u.recorded(fernetSetting), u.tokens) {
+		s.Report.Report(report.Event{Kind: report.Warning, Text: "the key in " + workdir.AppEnvFile + " does not open the credentials that are stored in the database, " +
+			"and will not where this backup is restored; syncmaster-setup doctor looks for the right one"})
 	}
 	r := &run{Setup: s, world: u.world, engine: engine, limit: databaseLimit}
 	r.settings = u.settingsInPlace()

@@ -45,6 +45,7 @@ func installed(t *testing.T, asked config.Options) world {
 	done.texts, done.last = textsOf(d.files), textsOf(d.files)
 	done.state = workdir.State{Phase: workdir.Installed, Version: w.release.Version, Project: w.options.Project, Generation: 1,
 		Options: w.options, Database: "7"}
+	done.observed.Volumes = []stack.Volume{{Name: w.options.Project + "_postgres_data"}}
 	if err := done.recall(asked); err != nil {
 		t.Fatal(err)
 	}
@@ -171,6 +172,29 @@ func TestTheSameOptionsChangeNothing(t *testing.T) {
 	d, err := w.decide(bytes.NewReader(nil), w.preflight()) // no random byte is needed, so none is replaced
 	if err != nil || d.writes {
 		t.Errorf("writes %v, %v", d.writes, err)
+	}
+}
+
+func TestLostDataIsToldBeforeAnEmptyDatabaseIsMade(t *testing.T) {
+	lost := func(change func(*world)) []fault.Problem {
+		w := installed(t, config.Options{})
+		w.observed.Volumes = nil
+		change(&w)
+		return w.preflight().List
+	}
+	if found := lost(func(*world) {}); len(found) != 1 || !strings.HasPrefix(found[0].What, "the volume syncmaster_postgres_data is gone") ||
+		!strings.Contains(found[0].Hint, "backup restore --dir FOLDER") {
+		t.Errorf("%+v", found)
+	}
+	for name, change := range map[string]func(*world){
+		"its container is there":                   func(w *world) { w.observed.Containers = []stack.Container{{Service: "db", WorkingDir: w.dir}} },
+		"the override file may name another one":   func(w *world) { w.overridden = true },
+		"no database has been made in it so far":   func(w *world) { w.state.Database = "" },
+		"a development environment may begin anew": func(w *world) { w.options.Dev = true },
+	} {
+		if found := lost(change); len(found) > 0 {
+			t.Errorf("%s: %+v", name, found)
+		}
 	}
 }
 

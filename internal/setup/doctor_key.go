@@ -22,7 +22,7 @@ func checkStoredKey(v *sight) (Level, string, string) {
 	case len(v.database.tokens) == 0:
 		return Pass, "no credentials are stored yet", ""
 	}
-	return Pass, fmt.Sprintf("it opens the newest %d stored credentials", len(v.database.tokens)), ""
+	return Pass, "it opens the newest stored credentials (" + count(len(v.database.tokens), "row") + ")", ""
 }
 
 // findKey looks for the key that opens the stored credentials in earlier generations and in backups, where the present one

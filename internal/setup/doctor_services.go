@@ -178,6 +178,9 @@ func patience(one serviceSight) int {
 
 // step is the next step for a service.
 func (v *sight) step(one serviceSight) string {
+	if v.interrupted() { // containers may be half replaced: what goes on knows which
+		return v.afterInterruption()
+	}
 	if one.diskFull {
 		return "free space on the disk where " + one.name + " keeps its data (`docker volume inspect`), then: " + v.inFolder("docker compose restart "+one.name)
 	}

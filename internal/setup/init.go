@@ -121,6 +121,7 @@ func (s *Setup) initLocked(ctx context.Context, began time.Time, o InitOptions) 
 		if err := confirmed(o.Confirm(p.String())); err != nil {
 			return Result{}, err
 		}
+		began = s.Now() // what the user takes to read is not the program's
 	}
 	record, err := journal.Open(s.Dir.JournalStore(), p.Operation, nil, s.Now)
 	if err != nil {

@@ -56,6 +56,7 @@ func (w world) checkProject(p *fault.Problems) {
 		}
 	}
 	if w.installed && (w.state.Database != "" || w.stopped != "") {
+		w.checkLost(p)
 		return // the volumes are of this install: complete, or begun by a run that left its journal
 	}
 	if w.options.Dev {
@@ -72,6 +73,23 @@ func (w world) checkProject(p *fault.Problems) {
 				"run this command with --dir and the folder of that install, or choose another --project-name; only if its messages may be lost: docker volume rm "+v.Name)
 		}
 	}
+}
+
+// checkLost refuses where the data is gone: an empty database would be taken for it. What the user's override file says
+// of the volume is not known here.
+func (w world) checkLost(p *fault.Problems) {
+	_, made := w.observed.Container("db")
+	volume := w.options.Project + "_postgres_data"
+	there := slices.ContainsFunc(w.observed.Volumes, func(v stack.Volume) bool { return v.Name == volume })
+	if made || there || w.overridden || w.options.Dev || w.options.ExternalDatabase || w.state.Database == "" {
+		return
+	}
+	p.Add(fmt.Sprintf("the volume %s is gone, and the data of this install with it", volume), w.bringBack())
+}
+
+// bringBack is how a backup comes back where the database is lost.
+func (w world) bringBack() string {
+	return fmt.Sprintf("bring a backup back in an empty folder: mv %s/backups FOLDER, then: syncmaster-setup backup restore --dir FOLDER; or begin anew in another folder", w.dir)
 }
 
 // checkImages refuses images that are made for another platform, or neither present nor to be had.

@@ -112,6 +112,9 @@ func (s *Setup) begin(ctx context.Context, began time.Time, engine Engine, o Mov
 	if err := o.confirm(p); err != nil {
 		return MoveResult{}, err
 	}
+	if o.Confirm != nil { // what the user takes to read is not the program's
+		began = s.Now()
+	}
 	found, err := s.filesInPlace()
 	if err != nil {
 		return MoveResult{}, err

@@ -99,8 +99,11 @@ func (s *Setup) observeStack(ctx context.Context, engine Engine, u *upgrade) err
 // observeData asks the database once for everything that a decision depends on.
 func (s *Setup) observeData(ctx context.Context, engine Engine, u *upgrade) error {
 	if c, exists := u.observed.Container("db"); !u.options.ExternalDatabase && (!exists || c.State != "running") {
-		return fault.New(fault.Refused, fmt.Errorf("the database of the install in %s does not run", u.dir),
-			"start it: cd "+u.dir+" && docker compose start db")
+		hint := "start it: cd " + u.dir + " && docker compose start db"
+		if !exists {
+			hint = "make it: cd " + u.dir + " && docker compose up -d db; where its volume is lost, too: " + u.bringBack()
+		}
+		return fault.New(fault.Refused, fmt.Errorf("the database of the install in %s does not run", u.dir), hint)
 	}
 	r := &run{Setup: s, world: u.world, engine: engine, limit: databaseLimit}
 	r.settings = u.settingsInPlace()

@@ -23,19 +23,20 @@ import (
 
 // world is one observation of everything a decision depends on. It is taken once.
 type world struct {
-	dir       string         // absolute path of the install folder
-	options   config.Options // complete: recorded, asked for, defaults
-	asked     config.Options // what the user asked for in this run
-	release   release.Release
-	state     workdir.State
-	installed bool              // there is a state
-	texts     map[string]string // files of the install in the folder
-	last      map[string]string // files of the last generation
-	lastGen   int
-	stopped   string          // step at which an earlier run was interrupted, empty for none
-	open      *journal.Record // what that run has left, nil for none
-	openErr   error           // what it has left cannot be read
-	work      *Work           // of another process, nil for none; seen by commands that only look
+	dir        string         // absolute path of the install folder
+	options    config.Options // complete: recorded, asked for, defaults
+	asked      config.Options // what the user asked for in this run
+	release    release.Release
+	state      workdir.State
+	installed  bool              // there is a state
+	texts      map[string]string // files of the install in the folder
+	overridden bool              // there is an override file of the user's
+	last       map[string]string // files of the last generation
+	lastGen    int
+	stopped    string          // step at which an earlier run was interrupted, empty for none
+	open       *journal.Record // what that run has left, nil for none
+	openErr    error           // what it has left cannot be read
+	work       *Work           // of another process, nil for none; seen by commands that only look
 
 	host     Host
 	observed stack.Observed
@@ -182,6 +183,9 @@ func (s *Setup) readFolder() (world, error) {
 		if exists {
 			w.texts[name] = text
 		}
+	}
+	if _, w.overridden, err = s.Dir.Read(workdir.OverrideFile); err != nil {
+		return w, fault.New(fault.Refused, err, "make the file readable for you")
 	}
 	if w.lastGen, err = s.Dir.LastGeneration(); err != nil {
 		return w, err

@@ -144,7 +144,7 @@ func TestDoctor(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	s.look("doctor", "--all").says(t, "Passed", "secrets, key: it opens the newest 1 stored credentials")
+	s.look("doctor", "--all").says(t, "Passed", "secrets, key: it opens the newest stored credentials (1 row)")
 	s.mustBeHealthy(all...)
 }
 
