@@ -173,7 +173,7 @@ func (o Options) checkSettings(r release.Release, p *fault.Problems) {
 			continue
 		}
 		if err := r.CheckSetting(name, s.Value.Reveal()); err != nil {
-			p.Add("--set: "+err.Error(), "")
+			p.Add("--set "+err.Error(), "")
 		}
 	}
 }
