@@ -84,6 +84,15 @@ func checkDisk(v *sight) (Level, string, string) {
 		}
 		lines = append(lines, line)
 	}
+	if free, known := v.disk["backups"]; known && !told[size(free)] {
+		path := v.setup.Dir.File(backups)
+		line := fmt.Sprintf("%s has %s free", path, size(free))
+		if free < spaceForFiles {
+			level, next = Fail, "make space on the disk of "+path+": no backup can be made, and no upgrade without one"
+			line += fmt.Sprintf(", a backup needs at least %s", size(spaceForFiles))
+		}
+		lines = append(lines, line)
+	}
 	if len(lines) == 0 {
 		return Missing, "the free space cannot be told from here", ""
 	}

@@ -72,6 +72,7 @@ func TestChecks(t *testing.T) {
 		{"ports", Fail, "held by nginx", func(v *sight) { v.held = []string{"port 8000 of the server is held by nginx"} }},
 		{"disk", Fail, "0 B free", func(v *sight) { v.disk["images"] = 0 }},
 		{"disk", Warn, "an upgrade wants", func(v *sight) { v.disk["folder"] = 2 << 30 }},
+		{"disk", Fail, "backups has 0 B free", func(v *sight) { v.disk["backups"] = 0 }},
 		{"disk", Missing, "cannot be told", func(v *sight) { v.disk = nil }},
 		{"memory", Fail, "at least", func(v *sight) { v.host.Memory = 1 << 20 }},
 		{"memory", Warn, "run well from", func(v *sight) { v.host.Memory = 2 << 30 }},

@@ -35,6 +35,9 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 	if free, err := v.setup.System.FreeBytes(v.setup.Dir.Existing()); err == nil {
 		v.disk["folder"] = free
 	}
+	if free, err := v.setup.System.FreeBytes(v.setup.Dir.File(backups)); err == nil { // it may be a mount of its own
+		v.disk["backups"] = free
+	}
 	v.writable = v.setup.Dir.Writable()
 	v.findKey()
 	v.readConfigs()
