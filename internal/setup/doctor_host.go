@@ -72,26 +72,25 @@ func checkDisk(v *sight) (Level, string, string) {
 		}
 		lines = append(lines, line)
 	}
-	for _, d := range v.dataDisks {
-		if told[size(d.free)] {
-			continue
+	other := func(path string, free, need uint64, lack, why string) {
+		if told[size(free)] {
+			return
 		}
-		told[size(d.free)] = true
-		line := fmt.Sprintf("%s has %s free", d.path, size(d.free))
-		if d.free < spaceForData {
-			level, next = Fail, "make space on the disk of "+d.path+": a database or broker that meets a full disk stops"
-			line += fmt.Sprintf(", at least %s are needed for the data of %s", size(spaceForData), d.service)
+		told[size(free)] = true
+		line := fmt.Sprintf("%s has %s free", path, size(free))
+		if free < need {
+			level, next = Fail, "make space on the disk of "+path+": "+why
+			line += lack
 		}
 		lines = append(lines, line)
 	}
-	if free, known := v.disk["backups"]; known && !told[size(free)] {
-		path := v.setup.Dir.File(backups)
-		line := fmt.Sprintf("%s has %s free", path, size(free))
-		if free < spaceForFiles {
-			level, next = Fail, "make space on the disk of "+path+": no backup can be made, and no upgrade without one"
-			line += fmt.Sprintf(", a backup needs at least %s", size(spaceForFiles))
-		}
-		lines = append(lines, line)
+	for _, d := range v.dataDisks {
+		other(d.path, d.free, spaceForData, fmt.Sprintf(", at least %s are needed for the data of %s", size(spaceForData), d.service),
+			"a database or broker that meets a full disk stops")
+	}
+	if free, known := v.disk["backups"]; known {
+		other(v.setup.Dir.File(backups), free, spaceForFiles, fmt.Sprintf(", a backup needs at least %s", size(spaceForFiles)),
+			"no backup can be made, and no upgrade without one")
 	}
 	if len(lines) == 0 {
 		return Missing, "the free space cannot be told from here", ""

@@ -88,11 +88,16 @@ func checkSettings(v *sight) (Level, string, string) {
 
 // fileOf is where a setting of a service is to be corrected: the override file, where it comes from there.
 func (v *sight) fileOf(name string, env map[string]string) string {
-	placed, got := release.Upper(v.settings), release.Upper(env)
-	if value, given := got[name]; given && value != placed[name] {
-		return v.setup.Dir.File(workdir.OverrideFile)
+	return v.setup.Dir.File(overridden(name, env, v.settings, workdir.AppEnvFile))
+}
+
+// overridden is the file that decides a variable of a service: the one that places it, or the override file where the
+// service gets another value.
+func overridden(name string, env, placed map[string]string, file string) string {
+	if value, given := release.Upper(env)[name]; given && value != release.Upper(placed)[name] {
+		return workdir.OverrideFile
 	}
-	return v.setup.Dir.File(workdir.AppEnvFile)
+	return file
 }
 
 // checkUI compares what the frontend and the server get.
@@ -142,9 +147,7 @@ func (v *sight) mend(misfits []release.Misfit) string {
 				placed = env.Map()
 			}
 		}
-		if value, given := release.Upper(v.environment(service))[m.Name]; given && value != release.Upper(placed)[m.Name] {
-			file = workdir.OverrideFile
-		}
+		file = overridden(m.Name, v.environment(service), placed, file)
 		quoted, err := envfile.Quote(m.Value)
 		if m.Value == "" || err != nil {
 			values = append(values, "correct "+m.Name+" in "+v.setup.Dir.File(file))

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"syncmaster-setup/internal/backup"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/journal"
-	"syncmaster-setup/internal/workdir"
 )
 
 // Resume goes on with a move that was interrupted: forward, or on the way back where it had begun. hard ends a step at
@@ -113,7 +113,7 @@ func (m *move) checkEdited() error {
 	for _, name := range edited {
 		problems.Add(fmt.Sprintf("%s was edited since %s was interrupted, which would overwrite that", name, m.moving()),
 			fmt.Sprintf("keep your version under another name and put back what was there: cp %s %s; or go back with: syncmaster-setup abort --dir %s",
-				m.Dir.File(fmt.Sprintf("%s/generations/%04d/%s", workdir.StateDir, m.From.Generation, name)), m.Dir.File(name), m.dir))
+				filepath.Join(m.Dir.GenerationPath(m.From.Generation), name), m.Dir.File(name), m.dir))
 	}
 	return problems.Err()
 }

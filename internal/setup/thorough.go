@@ -31,13 +31,7 @@ type thorough struct {
 
 func (v *sight) lookThoroughly(ctx context.Context) {
 	v.loose, v.looseErr = v.setup.Dir.Loose()
-	v.disk = map[string]uint64{}
-	if free, err := v.setup.System.FreeBytes(v.setup.Dir.Existing()); err == nil {
-		v.disk["folder"] = free
-	}
-	if free, err := v.setup.System.FreeBytes(v.setup.Dir.File(backups)); err == nil { // it may be a mount of its own
-		v.disk["backups"] = free
-	}
+	v.disk = v.setup.freeSpace(v.host)
 	v.writable = v.setup.Dir.Writable()
 	v.findKey()
 	v.readConfigs()
@@ -51,9 +45,6 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 	asking.Wait()
 	v.findStore(ctx)
 	if v.host.Local {
-		if free, err := v.setup.System.FreeBytes(v.host.RootDir); err == nil { // the root of a VM's engine is not on this machine
-			v.disk["images"] = free
-		}
 		v.measureLogs()
 		v.measureData()
 	}

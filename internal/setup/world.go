@@ -201,6 +201,24 @@ func (s *Setup) readFolder() (world, error) {
 	return w, nil
 }
 
+// freeSpace returns what the disks of the folder, its backups and the engine's images have left, as far as that can be
+// told from here. host is the zero value without an engine.
+func (s *Setup) freeSpace(host Host) map[string]uint64 {
+	disk := map[string]uint64{}
+	if free, err := s.System.FreeBytes(s.Dir.Existing()); err == nil {
+		disk["folder"], disk["backups"] = free, free
+	}
+	if free, err := s.System.FreeBytes(s.Dir.File(backups)); err == nil { // it may be a mount of its own
+		disk["backups"] = free
+	}
+	if host.Local {
+		if free, err := s.System.FreeBytes(host.RootDir); err == nil { // the root of a VM's engine is not on this machine
+			disk["images"] = free
+		}
+	}
+	return disk
+}
+
 // observeHost asks engine, disk, ports and registry. It changes nothing.
 func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error {
 	var err error
@@ -212,18 +230,7 @@ func (s *Setup) observeHost(ctx context.Context, w *world, engine Engine) error 
 		return err
 	}
 	w.writable = s.Dir.Writable()
-	w.disk = map[string]uint64{}
-	if free, err := s.System.FreeBytes(s.Dir.Existing()); err == nil {
-		w.disk["folder"], w.disk["backups"] = free, free
-	}
-	if free, err := s.System.FreeBytes(s.Dir.File(backups)); err == nil { // it may be a mount of its own
-		w.disk["backups"] = free
-	}
-	if w.host.Local {
-		if free, err := s.System.FreeBytes(w.host.RootDir); err == nil { // the root of a VM's engine is not on this machine
-			w.disk["images"] = free
-		}
-	}
+	w.disk = s.freeSpace(w.host)
 	w.busy = s.busyPorts(w)
 	w.unpullable, w.offered = map[string]error{}, map[string]string{}
 	for _, ref := range refs {
