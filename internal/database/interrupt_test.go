@@ -28,6 +28,20 @@ func resumes(t *testing.T, raw, want string) {
 // commitMessage is COMMIT alone, as the protocol ends it.
 const commitMessage = "COMMIT\x00"
 
+// behindProxy plans revision 0005 of a database through a proxy.
+func behindProxy(t *testing.T) (raw string, px *proxy, db *DB, p Plan) {
+	t.Helper()
+	raw = newDatabase(t)
+	to(t, open(t, raw), "0004")
+	px, through := newProxy(t, raw)
+	db = open(t, through)
+	p, err := db.Plan(t.Context(), "0005")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw, px, db, p
+}
+
 // TestConnectionCut cuts a TCP connection at every kind of message of revision 0005.
 func TestConnectionCut(t *testing.T) {
 	cases := []struct {
@@ -45,14 +59,7 @@ func TestConnectionCut(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			raw := newDatabase(t)
-			to(t, open(t, raw), "0004")
-			px, through := newProxy(t, raw)
-			db := open(t, through)
-			p, err := db.Plan(t.Context(), "0005")
-			if err != nil {
-				t.Fatal(err)
-			}
+			raw, px, db, p := behindProxy(t)
 			px.swallow.Store(c.swallow)
 			px.cutAt.Store(&c.at)
 			result, err := db.Migrate(t.Context(), p, nil)
@@ -130,14 +137,7 @@ func TestConnectionCutElsewhere(t *testing.T) {
 
 // TestAnotherGoesOn lets another run bring the database further before the one whose answer was lost can ask.
 func TestAnotherGoesOn(t *testing.T) {
-	raw := newDatabase(t)
-	to(t, open(t, raw), "0004")
-	px, through := newProxy(t, raw)
-	db := open(t, through)
-	p, err := db.Plan(t.Context(), "0005")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw, px, db, p := behindProxy(t)
 	at := commitMessage
 	px.cutAt.Store(&at)
 	px.swallow.Store(true)

@@ -30,19 +30,26 @@ func devSetup(t *testing.T) *Setup {
 	return &Setup{Dir: dir, Random: random(), Now: time.Now, Report: report.Discard{}}
 }
 
+// devRendered is an environment in a folder of its own, of which the files are written.
+func devRendered(t *testing.T, o DevOptions, ports config.Ports) *Setup {
+	t.Helper()
+	s := devSetup(t)
+	asked, err := s.devOptions(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked.Ports = ports
+	if _, err := s.Render(asked); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // The settings of an environment are all that each part of each release asks for, at addresses of this host.
 func TestDevEnvIsComplete(t *testing.T) {
 	for _, r := range release.Known() {
 		t.Run(r.Version, func(t *testing.T) {
-			s := devSetup(t)
-			asked, err := s.devOptions(DevOptions{Release: r.Version, User: "anna", Known: carried})
-			if err != nil {
-				t.Fatal(err)
-			}
-			asked.Ports.Database, asked.Ports.Broker = 15432, 15672
-			if _, err := s.Render(asked); err != nil {
-				t.Fatal(err)
-			}
+			s := devRendered(t, DevOptions{Release: r.Version, User: "anna", Known: carried}, config.Ports{Database: 15432, Broker: 15672})
 			settings, err := s.DevEnv()
 			if err != nil {
 				t.Fatal(err)
@@ -68,14 +75,7 @@ func TestDevEnvIsComplete(t *testing.T) {
 
 // An address without a port is worse than none.
 func TestDevEnvWantsPorts(t *testing.T) {
-	s := devSetup(t)
-	asked, err := s.devOptions(DevOptions{User: "anna", Known: carried})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Render(asked); err != nil {
-		t.Fatal(err)
-	}
+	s := devRendered(t, DevOptions{User: "anna", Known: carried}, config.Ports{})
 	text, _, err := s.Dir.Read(workdir.EnvFile)
 	if err != nil {
 		t.Fatal(err)

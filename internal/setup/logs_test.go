@@ -12,6 +12,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"syncmaster-setup/internal/config"
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/secret"
@@ -57,17 +58,10 @@ func (bare) Observe(context.Context, string, []string) (stack.Observed, error) {
 }
 
 func TestLogsOfNothing(t *testing.T) {
-	s := devSetup(t)
-	asked, err := s.devOptions(DevOptions{User: "anna", Known: carried})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Render(asked); err != nil {
-		t.Fatal(err)
-	}
+	s := devRendered(t, DevOptions{User: "anna", Known: carried}, config.Ports{})
 	s.Connect = func(context.Context) (Engine, error) { return bare{}, nil }
 	s.Load = func(context.Context, string, []string) (*types.Project, error) { return nil, errors.New("broken") }
-	_, err = s.OpenLog(t.Context(), LogOptions{})
+	_, err := s.OpenLog(t.Context(), LogOptions{})
 	if fault.CodeOf(err) != fault.Refused || !strings.Contains(err.Error(), "no container") || !strings.Contains(fault.HintOf(err), "syncmaster-setup dev up --dir ") {
 		t.Errorf("got %v (%s)", err, fault.HintOf(err))
 	}

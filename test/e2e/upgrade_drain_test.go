@@ -50,14 +50,7 @@ func (s *stack) mustGoBackForTransfer() {
 	got := s.do("upgrade", "--to", "0.2.5", "--drain", "1s", "--drain-or-abort")
 	s.mustBeBack(got, undone, before).says(s.t, fmt.Sprintf("run %s of \"transfer\"", id), "release 0.2.4 runs and is healthy")
 	s.transcript("drain-or-abort", got)
-	if now := s.identities()["worker"]; now != worker {
-		s.t.Errorf("the worker was %s and is %s", worker, now)
-	}
-	end()
-	s.mustFinish(id)
-	next, end := s.transfer()
-	end()
-	s.mustFinish(next)
+	s.mustGoOn(worker, id, end)
 }
 
 // killWaiting kills an upgrade while it waits for a run to end.
@@ -69,6 +62,19 @@ func (s *stack) killWaiting(to, run string) {
 		s.t.Fatal(err)
 	}
 	p.wait().is(s.t, 128+int(syscall.SIGKILL))
+}
+
+// mustGoOn finds the same worker, which finishes its transfer and the next one.
+func (s *stack) mustGoOn(worker, id string, end func()) {
+	s.t.Helper()
+	if now := s.identities()["worker"]; now != worker {
+		s.t.Errorf("the worker was %s and is %s", worker, now)
+	}
+	end()
+	s.mustFinish(id)
+	next, end := s.transfer()
+	end()
+	s.mustFinish(next)
 }
 
 // waitsFor returns when a program says that it waits for a run to end.
@@ -87,14 +93,7 @@ func (s *stack) mustAbortForTransfer() {
 	before, worker := s.stand(), s.identities()["worker"]
 	s.killWaiting("0.2.5", id)
 	s.mustBeBack(s.do("abort"), 0, before)
-	if now := s.identities()["worker"]; now != worker {
-		s.t.Errorf("the worker was %s and is %s", worker, now)
-	}
-	end()
-	s.mustFinish(id)
-	next, end := s.transfer()
-	end()
-	s.mustFinish(next)
+	s.mustGoOn(worker, id, end)
 }
 
 // mustTellOfCut names the transfer that was cut where the upgrade is taken back behind that.
