@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -329,15 +330,7 @@ func TestStopAndRemove(t *testing.T) {
 	p := project(t, e, twoServices)
 	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
 	must(t, e.Start(t.Context(), p))
-	served, err := e.Inspect(t.Context(), p.Name, "server")
-	must(t, err)
-	must(t, probe.Wait(t.Context(), probe.Options{What: "the program to hear signals", Limit: 30 * time.Second}, func(ctx context.Context) error {
-		said, err := e.Logs(ctx, served.ID, 1)
-		if err == nil && !strings.Contains(said, "serving") {
-			err = errors.New("it has said nothing yet")
-		}
-		return err
-	}))
+	hearsSignals(t, e, p.Name, "server")
 	must(t, e.Stop(t.Context(), p, []string{"server"}, 5*time.Second))
 	if c, err := e.Inspect(t.Context(), p.Name, "server"); err != nil || c.State != "exited" || c.ExitCode != 0 {
 		t.Errorf("server after Stop: %+v, %v", c, err)
@@ -364,6 +357,57 @@ func TestStopAndRemove(t *testing.T) {
 	}
 	if err := e.Start(t.Context(), p, "db"); !errors.Is(err, engine.ErrNoContainer) {
 		t.Errorf("Start after Remove: %v", err)
+	}
+}
+
+// hearsSignals waits until the program of a service has said that it serves: before that, a signal ends it.
+func hearsSignals(t *testing.T, e *engine.Engine, project, service string) {
+	t.Helper()
+	served, err := e.Inspect(t.Context(), project, service)
+	must(t, err)
+	must(t, probe.Wait(t.Context(), probe.Options{What: "the program to hear signals", Limit: 30 * time.Second}, func(ctx context.Context) error {
+		said, err := e.Logs(ctx, served.ID, 1)
+		if err == nil && !strings.Contains(said, "serving") {
+			err = errors.New("it has said nothing yet")
+		}
+		return err
+	}))
+}
+
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	e := connect(t)
+	p := project(t, e, twoServices)
+	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
+	must(t, e.Start(t.Context(), p))
+	hearsSignals(t, e, p.Name, "server")
+	inspected, err := engineAPI.ContainerInspect(t.Context(), ids(t, e, p.Name)["server"], client.ContainerInspectOptions{})
+	must(t, err)
+	program := inspected.Container.State.Pid
+	if err := syscall.Kill(program, 0); err != nil {
+		t.Fatalf("looking at process %d of the server: %v", program, err)
+	}
+	rest, err := e.End(t.Context(), p, "server")
+	must(t, err)
+	if err := syscall.Kill(program, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d after End: %v, want none", program, err)
+	}
+	others, err := e.Containers(t.Context(), p.Name, "server")
+	must(t, err)
+	if len(others) != 1 || others[0].Service != "db" || others[0].State != "running" {
+		t.Errorf("containers without the server: %+v, want db, running", others)
+	}
+	must(t, rest())
+	for range 2 { // the second time nothing runs any more
+		if c, err := e.Inspect(t.Context(), p.Name, "server"); err != nil || c.State != "exited" || c.ExitCode != 0 {
+			t.Errorf("server after its end: %+v, %v", c, err)
+		}
+		rest, err := e.End(t.Context(), p, "server")
+		must(t, err)
+		must(t, rest())
+	}
+	if _, err := e.End(t.Context(), p, "nobody"); err == nil {
+		t.Error("End of an unknown service passed")
 	}
 }
 

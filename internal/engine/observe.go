@@ -25,7 +25,7 @@ const inspectLimit = 8
 func (e *Engine) Observe(ctx context.Context, project string, images []string) (stack.Observed, error) {
 	var seen stack.Observed
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { seen.Containers, err = e.containers(groupCtx, project); return err })
+	group.Go(func() (err error) { seen.Containers, err = e.Containers(groupCtx, project); return err })
 	group.Go(func() (err error) { seen.Volumes, err = e.volumes(groupCtx, project); return err })
 	group.Go(func() (err error) { seen.Networks, err = e.networks(groupCtx, project); return err })
 	group.Go(func() (err error) { seen.Images, err = e.images(groupCtx, images); return err })
@@ -36,11 +36,16 @@ func (e *Engine) Observe(ctx context.Context, project string, images []string) (
 	return seen, nil
 }
 
-func (e *Engine) containers(ctx context.Context, project string) ([]stack.Container, error) {
+// Containers returns the containers of a project, but not those of some services: a container that the engine is at work
+// on cannot be looked at until that is done.
+func (e *Engine) Containers(ctx context.Context, project string, except ...string) ([]stack.Container, error) {
 	summaries, err := e.list(ctx, project, "")
 	if err != nil {
 		return nil, err
 	}
+	summaries = slices.DeleteFunc(summaries, func(c container.Summary) bool {
+		return slices.Contains(except, c.Labels[api.ServiceLabel])
+	})
 	found := make([]*stack.Container, len(summaries))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(inspectLimit)

@@ -54,7 +54,9 @@ type move struct {
 	away    time.Time // when the server was taken away, zero while it answers
 	outage  *float64
 	known   Database          // the session in which the database was seen to be the one that was looked at
-	ahead   *types.Project    // the target's project, where its server has its container already
+	ahead   *types.Project    // the target's project, loaded before it is in place
+	made    bool              // its server has its container already
+	rest    func() error      // waits until the engine is done with the server whose program has ended; nil where it is
 	worked  bool              // an earlier run took the server away, or the way back has begun: nothing is measured
 	starts  map[string]string // when database and broker were started, which a move leaves alone
 	// finished tells what an earlier run has done; nil for nothing

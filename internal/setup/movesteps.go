@@ -28,26 +28,47 @@ func (m *move) pullImages(ctx context.Context) error {
 // platformOf is what was asked for; empty leaves it to the engine.
 func (m *move) platformOf() string { return m.options.Platform }
 
-// stopServer takes the server away; the outage begins.
+// stopServer takes the server away; the outage begins. Where the database is migrated next, that begins when the
+// server's program has ended.
 func (m *move) stopServer(ctx context.Context) error {
-	if !m.To.ImageMigrates && m.Restore == "" { // what can be done before is not done while the server is missed
-		if err := m.withDatabase(ctx, func(db Database) error { return m.readyToChange(ctx, db) }); err != nil {
-			return err
-		}
+	if m.To.ImageMigrates || m.Restore != "" {
+		m.leave()
+		return m.halt(ctx, "server", 0)
 	}
+	// what can be done before is not done while the server is missed
+	if err := m.withDatabase(ctx, func(db Database) error { return m.readyToChange(ctx, db) }); err != nil {
+		return err
+	}
+	m.loadAhead(ctx)
 	m.leave()
-	return m.halt(ctx, "server", 0)
+	if m.Offline { // the backup comes first
+		return m.halt(ctx, "server", 0)
+	}
+	if err := m.noteHalt("server"); err != nil {
+		return err
+	}
+	if err := m.load(ctx); err != nil {
+		return err
+	}
+	var err error
+	m.rest, err = m.engine.End(ctx, m.project, "server")
+	return err
 }
 
 // halt stops a service, and notes before that it does.
 func (m *move) halt(ctx context.Context, service string, limit time.Duration) error {
-	if !slices.Contains(m.Halted, service) {
-		m.Halted = append(m.Halted, service)
-		if err := m.journal.Note(m.ticket); err != nil {
-			return err
-		}
+	if err := m.noteHalt(service); err != nil {
+		return err
 	}
 	return m.stop(ctx, []string{service}, limit)
+}
+
+func (m *move) noteHalt(service string) error {
+	if slices.Contains(m.Halted, service) {
+		return nil
+	}
+	m.Halted = append(m.Halted, service)
+	return m.journal.Note(m.ticket)
 }
 
 // leave notes when the server was taken away.
@@ -66,7 +87,8 @@ func (m *move) stop(ctx context.Context, services []string, limit time.Duration)
 }
 
 // migrateTo brings the database to the target's revision, once nothing writes any more.
-func (m *move) migrateTo(ctx context.Context) error {
+func (m *move) migrateTo(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, m.restOfStop()) }()
 	if err := m.touch(ctx); err != nil {
 		return err
 	}
@@ -87,19 +109,35 @@ func (m *move) migrateTo(ctx context.Context) error {
 	})
 }
 
+// loadAhead loads the target's project, whose server's container is made while the database changes. Where that fails,
+// the step that starts the server loads it, and tells why.
+func (m *move) loadAhead(ctx context.Context) {
+	if w, err := m.worldAt(m.To); err == nil && m.ahead == nil && !m.KeepCompose && m.ran("server") {
+		m.ahead, _ = m.LoadAhead(ctx, m.dir, m.Dir.GenerationPath(m.To.Generation), w.options.Services())
+	}
+}
+
+// restOfStop waits until the engine is done with the server that was stopped.
+func (m *move) restOfStop() error {
+	rest := m.rest
+	if m.rest = nil; rest == nil {
+		return nil
+	}
+	return rest()
+}
+
 // makeAhead makes the container of the target's server while the database changes, since the server is missed. Where
 // that fails, the step that starts the server makes it, and tells why. The function returned waits for the end.
 func (m *move) makeAhead(ctx context.Context) (wait func()) {
-	w, err := m.worldAt(m.To)
-	if err != nil || m.KeepCompose || !m.ran("server") {
+	m.loadAhead(ctx)
+	if m.ahead == nil {
 		return func() {}
 	}
-	made := make(chan struct{})
+	made, rest := make(chan struct{}), m.rest
 	go func() {
 		defer close(made)
-		project, err := m.LoadAhead(ctx, m.dir, m.Dir.GenerationPath(m.To.Generation), w.options.Services())
-		if err == nil && m.engine.Create(ctx, project, "server") == nil {
-			m.ahead = project
+		if rest == nil || rest() == nil {
+			m.made = m.engine.Create(ctx, m.ahead, "server") == nil
 		}
 	}()
 	return func() { <-made }
@@ -194,10 +232,15 @@ func (m *move) touch(ctx context.Context) error {
 // mustBeQuiet refuses to change a database that somebody has begun to write to again. Migrations that a killed run has
 // left at work are ended: they begin anew.
 func (m *move) mustBeQuiet(ctx context.Context) error {
-	now, err := m.engine.Observe(ctx, m.options.Project, nil)
+	var ended []string
+	if m.rest != nil { // it was seen to end, and cannot be looked at yet
+		ended = append(ended, "server")
+	}
+	containers, err := m.engine.Containers(ctx, m.options.Project, ended...)
 	if err != nil {
 		return err
 	}
+	now := stack.Observed{Containers: containers}
 	if busy := append(aliveOf(now, writers...), beyondUs(now)...); len(busy) > 0 {
 		return fault.New(fault.Failed, fmt.Errorf("%s was started by somebody else meanwhile", strings.Join(busy, ", ")),
 			"leave the stack alone while this command is at work")
@@ -335,7 +378,7 @@ func (m *move) replace(present, running []string) error {
 	if slices.Contains(running, "server") {
 		m.leave()
 	}
-	if m.ahead != nil && slices.Equal(present, []string{"server"}) {
+	if m.made && slices.Equal(present, []string{"server"}) {
 		m.project = m.ahead
 	} else if err := m.create(ctx, present...); err != nil {
 		return err

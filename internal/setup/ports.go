@@ -25,6 +25,8 @@ var ErrPortInUse = errors.New("port in use")
 type Engine interface {
 	Host(ctx context.Context) (Host, error)
 	Observe(ctx context.Context, project string, images []string) (stack.Observed, error)
+	// Containers returns those of a project, but not of some services.
+	Containers(ctx context.Context, project string, except ...string) ([]stack.Container, error)
 	// CheckPull returns the digest of an image in its registry, or why it cannot be pulled for a platform.
 	CheckPull(ctx context.Context, ref, platform string) (digest string, err error)
 	// DownloadBytes returns what pulling images downloads at most, by reference; digests are those of CheckPull. What
@@ -46,6 +48,8 @@ type Engine interface {
 	Start(ctx context.Context, project *types.Project, services ...string) error
 	// Stop stops services and waits for their ends; limit 0 means what each declares as its stop_grace_period.
 	Stop(ctx context.Context, project *types.Project, services []string, limit time.Duration) error
+	// End stops a service and returns when its program has ended; rest waits until the engine is done with it.
+	End(ctx context.Context, project *types.Project, service string) (rest func() error, err error)
 	RunOneOff(ctx context.Context, project *types.Project, service string) (code int, tail string, err error)
 	// Stream runs a command in the running container of a service. said is what it writes to its standard error.
 	Stream(ctx context.Context, project, service string, command []string, in io.Reader, out io.Writer) (code int, said string, err error)
