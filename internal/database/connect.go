@@ -37,6 +37,7 @@ const (
 	codeCrashShutdown       = "57P02"
 	codeCannotConnectNow    = "57P03"
 	codeExtensionNotPresent = "0A000"
+	codeUndefinedFile       = "58P01"
 )
 
 // Retryable reports whether an error of [Connect] may pass by waiting: nothing listens yet, the connection was dropped

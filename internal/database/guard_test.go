@@ -154,6 +154,16 @@ func newRole(t *testing.T, raw string) string {
 	return role
 }
 
+func TestExtensionAvailable(t *testing.T) {
+	raw := newDatabase(t)
+	db := open(t, withUser(t, raw, newRole(t, raw), "x")) // no right at all
+	for name, want := range map[string]bool{"pg_trgm": true, "nobody_has_this": false, "it's": false} {
+		if got, err := db.extensionAvailable(t.Context(), name); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", name, got, err, want)
+		}
+	}
+}
+
 // TestTrigramThatCannotBeMade are servers that the tests do not have.
 func TestTrigramThatCannotBeMade(t *testing.T) {
 	able := Facts{ServerVersion: 170000, CanCreate: true, CanCreateDB: true, TrigramAvailable: true}

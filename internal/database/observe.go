@@ -56,8 +56,6 @@ const factsQuery = `SELECT jsonb_build_object(
 	'can_create_db', has_database_privilege(current_database(), 'CREATE'),
 	'trigram', EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm'),
 	'trigram_owned', coalesce((SELECT pg_has_role(extowner, 'USAGE') FROM pg_extension WHERE extname = 'pg_trgm'), false),
-	'trigram_available', CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm') THEN true
-		ELSE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') END, -- reads the server's folder
 	'encrypted_rows', coalesce((SELECT greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)
 		FROM pg_class c WHERE c.oid = to_regclass('public.auth_data')), 0),
 	'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -80,6 +78,11 @@ func (db *DB) Observe(ctx context.Context) (Facts, error) {
 	if err := json.Unmarshal([]byte(firstValue(results)), &facts); err != nil {
 		return Facts{}, fmt.Errorf("observing %s: %w", db.target, err)
 	}
+	if facts.TrigramAvailable = facts.Trigram; !facts.Trigram {
+		if facts.TrigramAvailable, err = db.extensionAvailable(ctx, "pg_trgm"); err != nil {
+			return Facts{}, err
+		}
+	}
 	if facts.Revisions, err = readVersions(ctx, db.conn); err != nil {
 		return Facts{}, err
 	}
@@ -92,6 +95,21 @@ func (db *DB) Observe(ctx context.Context) (Facts, error) {
 		}
 	}
 	return facts, nil
+}
+
+// extensionAvailable reports whether the server has the files of an extension. It looks for those of this one only:
+// pg_available_extensions reads those of all, which takes a tenth of the time of all revisions.
+func (db *DB) extensionAvailable(ctx context.Context, name string) (bool, error) {
+	var paths int
+	err := db.conn.QueryRow(ctx, "SELECT count(*) FROM pg_extension_update_paths($1)", name).Scan(&paths)
+	switch sqlState(err) {
+	case codeExtensionNotPresent, codeUndefinedFile: // the latter before PostgreSQL 15
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the extension %s: %w", name, err)
+	}
+	return true, nil
 }
 
 // mustBePrimary refuses a standby.
