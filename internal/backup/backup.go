@@ -20,7 +20,9 @@ import (
 
 const (
 	// Dump is the name of the database's dump, in pg_dump's custom format.
-	Dump         = "database.dump"
+	Dump = "database.dump"
+	// Roles is the name of the file of the server's roles, as pg_dumpall writes them.
+	Roles        = "roles.sql"
 	manifestFile = "manifest.json"
 	partial      = ".partial-"        // beginning of the name of a backup that is being written
 	timeForm     = "20060102T150405Z" // begins the name of a backup

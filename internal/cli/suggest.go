@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -58,7 +59,7 @@ func unknownOption(c *cli.Context, name string) error {
 		what += " for " + below
 	}
 	hint := "type " + help + " --help"
-	switch meant := likely(name, flagNames(c.Command.Flags)); {
+	switch meant := cmp.Or(elsewhere(name, flagNames(c.Command.Flags)), likely(name, flagNames(c.Command.Flags))); {
 	case isNumber(name):
 		hint = numberHint(c, name, hint)
 	case belongsBelow(c.Command, name):
@@ -67,6 +68,20 @@ func unknownOption(c *cli.Context, name string) error {
 		hint = "did you mean " + dashed(meant) + "?"
 	}
 	return fault.New(fault.BadInput, errors.New(what), hint)
+}
+
+// elsewhere returns the one of the names that stands for what another command calls by this name: a release is the
+// --version of init, what an upgrade goes --to, and the --release of a development environment.
+func elsewhere(name string, names []string) string {
+	release := []string{"version", "to", "release"}
+	if !slices.Contains(release, name) {
+		return ""
+	}
+	i := slices.IndexFunc(names, func(n string) bool { return slices.Contains(release, n) })
+	if i < 0 {
+		return ""
+	}
+	return names[i]
 }
 
 func isNumber(name string) bool {

@@ -3,6 +3,7 @@ package setup
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,10 +30,10 @@ const uiAddress = "SYNCMASTER__UI__API_BROWSER_URL"
 func wellSight(t *testing.T) *sight {
 	t.Helper()
 	v := healthySight(t)
-	v.settings = map[string]string{
-		fernetSetting: "bWFya2VyLW9mLWEtcGxhbnRlZC1mZXJuZXQta2V5LTE=", databaseURL: "postgresql+asyncpg://syncmaster:p@db:5432/syncmaster",
-		brokerURL: "amqp://syncmaster:p@rabbitmq:5672", "SYNCMASTER__WORKER": "{}", "SYNCMASTER__AUTH__ACCESS_TOKEN__SECRET_KEY": "k",
-	}
+	maps.Copy(v.settings, map[string]string{
+		databaseURL: "postgresql+asyncpg://syncmaster:p@db:5432/syncmaster",
+		brokerURL:   "amqp://syncmaster:p@rabbitmq:5672", "SYNCMASTER__WORKER": "{}", "SYNCMASTER__AUTH__ACCESS_TOKEN__SECRET_KEY": "k",
+	})
 	v.host.Clock = v.at
 	rabbit := types.ServiceConfig{Name: "rabbitmq"}
 	rabbit.Hostname = "rabbitmq"
@@ -234,6 +235,9 @@ func TestFindKey(t *testing.T) {
 	find(".syncmaster-setup/generations/0001/.env.docker")
 	if _, text, next := checkStoredKey(v); !strings.Contains(text, v.goodKey) || !strings.Contains(next, v.goodKey) || strings.Contains(text+next, sampleKey) {
 		t.Errorf("%s\n%s", text, next)
+	}
+	if got := v.status(); got.Healthy || len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Next, v.goodKey) {
+		t.Errorf("status: %+v", got.Problems)
 	}
 	delete(v.settings, fernetSetting)
 	if next := v.rightKey(); !strings.Contains(next, ">> .env.docker && syncmaster-setup init") {

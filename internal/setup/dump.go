@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -113,6 +114,9 @@ func (r *run) dumpInto(ctx context.Context, w *backup.Writer) error {
 	if err != nil {
 		return err
 	}
+	if _, err := w.Write(backup.Roles, func(out io.Writer) error { return r.dumpRoles(ctx, at, out) }); err != nil {
+		return err
+	}
 	written, err := w.Reopen(backup.Dump)
 	if err != nil {
 		return err
@@ -162,6 +166,13 @@ func (r *run) loadDump(ctx context.Context, m backup.Manifest) error {
 	if err != nil {
 		return err
 	}
+	if err := r.bringRoles(ctx, at, m); err != nil {
+		return err
+	}
+	settings, err := r.settingsOf(ctx, at, m)
+	if err != nil {
+		return err
+	}
 	fresh, old := at.name+"_restoring", at.name+"_replaced"
 	err = r.sql(ctx, at,
 		"DROP DATABASE IF EXISTS "+quoted(fresh)+" WITH (FORCE)",
@@ -189,10 +200,12 @@ func (r *run) loadDump(ctx context.Context, m backup.Manifest) error {
 	if err := r.closeDatabase(ctx); err != nil {
 		return err
 	}
-	return r.sql(ctx, at,
-		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "+literal(at.name)+" AND pid <> pg_backend_pid()",
-		"BEGIN; ALTER DATABASE "+quoted(at.name)+" RENAME TO "+quoted(old)+"; ALTER DATABASE "+quoted(fresh)+" RENAME TO "+quoted(at.name)+"; COMMIT",
-		"DROP DATABASE "+quoted(old)+" WITH (FORCE)")
+	return r.script(ctx, at, strings.Join(slices.Concat([]string{
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = " + literal(at.name) + " AND pid <> pg_backend_pid();",
+		"BEGIN;",
+		"ALTER DATABASE " + quoted(at.name) + " RENAME TO " + quoted(old) + ";",
+		"ALTER DATABASE " + quoted(fresh) + " RENAME TO " + quoted(at.name) + ";",
+	}, settings, []string{"COMMIT;", "DROP DATABASE " + quoted(old) + " WITH (FORCE);"}), "\n"))
 }
 
 // localeOf returns the clauses that make a database with the encoding and the locale of another one.

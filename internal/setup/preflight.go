@@ -30,6 +30,7 @@ func (w world) preflight() *fault.Problems {
 	p := &fault.Problems{Code: fault.Refused}
 	w.checkFolder(p)
 	w.checkProject(p)
+	w.checkStopped(p)
 	w.checkImages(p)
 	w.checkSpace(p)
 	w.checkBusyPorts(p)
@@ -85,6 +86,23 @@ func (w world) checkLost(p *fault.Problems) {
 		return
 	}
 	p.Add(fmt.Sprintf("the volume %s is gone, and the data of this install with it", volume), w.bringBack())
+}
+
+// checkStopped refuses to go on without what everything needs where the operator has stopped it: it stays stopped.
+func (w world) checkStopped(p *fault.Problems) {
+	if w.options.Dev {
+		return
+	}
+	var needed []string
+	for _, service := range w.options.Infrastructure() {
+		if w.leftStopped(service) && (service == "db" || len(w.startable(w.options.Services())) > 0) {
+			needed = append(needed, service)
+		}
+	}
+	if len(needed) > 0 {
+		p.Add(fmt.Sprintf("%s was stopped, and init needs what it leaves stopped", strings.Join(needed, " and ")),
+			fmt.Sprintf("start it: cd %s && docker compose start %s", w.dir, strings.Join(needed, " ")))
+	}
 }
 
 // bringBack is how a backup comes back where the database is lost.

@@ -67,8 +67,25 @@ func (s *Setup) Restore(ctx context.Context, name string, o MoveOptions) (result
 		return MoveResult{}, fault.New(fault.BadInput, errors.New("--no-backup: a restore replaces the database, and its way back is a backup of what is there now"), "leave it out")
 	}
 	p := u.describe(t)
+	for _, text := range u.then().otherImages(wanted, u.movedServices()) {
+		p.Warnings = append(p.Warnings, text)
+		s.Report.Report(report.Event{Kind: report.Warning, Text: text})
+	}
 	p.Database = fmt.Sprintf("is replaced by the one of %s; what was written since is lost: %s", wanted.Created.Format(time.RFC3339), u.newer(ctx, s, wanted.Created))
 	return s.begin(ctx, began, engine, o, t, p, files)
+}
+
+// otherImages tells which images are not those that the services ran when a backup was made: a tag can be moved.
+func (w world) otherImages(m backup.Manifest, services []string) []string {
+	var list []string
+	for _, service := range services {
+		ref := w.image(service)
+		image, present := w.observed.Images[ref]
+		if was := m.Images[service]; present && was != "" && image.ID != was {
+			list = append(list, fmt.Sprintf("%s names another image than the one that %s ran when the backup was made, %s", ref, service, was))
+		}
+	}
+	return list
 }
 
 // asRefused tells a backup that is damaged: nothing is changed for its sake.
@@ -238,12 +255,24 @@ func (m *move) pullAll(ctx context.Context) error {
 		return err
 	}
 	m.observed = now
-	missing := m.missingImages()
-	if len(missing) == 0 {
-		return nil
+	if missing := m.missingImages(); len(missing) > 0 {
+		m.progress(strings.Join(missing, ", "))
+		err := m.engine.Pull(ctx, missing, m.options.Platform, func(done, total int64) {
+			m.Report.Report(report.Event{Kind: report.Progress, Bytes: done, OfBytes: total})
+		})
+		if err != nil {
+			return err
+		}
+		if m.observed, err = m.engine.Observe(ctx, m.options.Project, m.images()); err != nil {
+			return err
+		}
 	}
-	m.progress(strings.Join(missing, ", "))
-	return m.engine.Pull(ctx, missing, m.options.Platform, func(done, total int64) {
-		m.Report.Report(report.Event{Kind: report.Progress, Bytes: done, OfBytes: total})
-	})
+	wanted, err := m.manifest(m.Restore)
+	if err != nil {
+		return err
+	}
+	for _, text := range m.otherImages(wanted, m.services()) {
+		m.Report.Report(report.Event{Kind: report.Warning, Text: text})
+	}
+	return nil
 }

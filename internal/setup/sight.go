@@ -68,9 +68,9 @@ type databaseSight struct {
 	queues []Queue
 	runs   []Run
 	served bool // the scheduler holds a session: it has got through
+	tokens []string
 
-	tokens      []string // the rest for doctor alone
-	differences []string
+	differences []string // the rest for doctor alone
 	driftErr    error
 }
 
@@ -102,6 +102,7 @@ func (s *Setup) see(ctx context.Context, thoroughly bool) (*sight, error) {
 	v.observeProject(ctx)
 	v.redaction = v.redactor()
 	v.askServices(ctx, thoroughly)
+	v.findKey()
 	if thoroughly {
 		v.lookThoroughly(ctx)
 	}

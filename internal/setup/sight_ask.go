@@ -147,12 +147,14 @@ func (r *run) lookAtDatabase(ctx context.Context, thoroughly bool) (d databaseSi
 		sessions, err := db.SessionsFrom(ctx, from)
 		d.served = err == nil && sessions > 0
 	}
-	if d.runs, err = db.Runs(ctx, runsShown); err != nil || !thoroughly {
+	if d.runs, err = db.Runs(ctx, runsShown); err != nil {
+		return d, err
+	}
+	if d.tokens, err = db.Tokens(ctx, tokenSample); err != nil || !thoroughly {
 		return d, err
 	}
 	d.differences, d.driftErr = db.Differences(ctx)
-	d.tokens, err = db.Tokens(ctx, tokenSample)
-	return d, err
+	return d, nil
 }
 
 // engineAddress returns the address of a service's container, where there is an engine.

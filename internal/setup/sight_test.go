@@ -54,7 +54,7 @@ func healthySight(t *testing.T) *sight {
 	}
 	v.database = databaseSight{facts: DatabaseFacts{SystemIdentifier: "1", Revision: "0012"}, queues: []Queue{{Name: "etl", Slug: "1-etl"}}}
 	v.broker.seen = probe.Broker{Version: "4.2.0", Queues: map[string]probe.Queue{"1-etl": {Consumers: 1}}}
-	v.settings = map[string]string{}
+	v.settings = map[string]string{fernetSetting: "bWFya2VyLW9mLWEtcGxhbnRlZC1mZXJuZXQta2V5LTE="}
 	v.redaction = v.redactor()
 	return v
 }

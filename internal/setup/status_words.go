@@ -46,6 +46,9 @@ func (v *sight) problems(st Status) []Remark {
 	if err := v.identity(); err != nil {
 		add(err.Error(), fault.HintOf(err))
 	}
+	if level, what, next := checkStoredKey(v); level == Fail && v.database.err == nil {
+		add(what, next)
+	}
 	if n := len(st.Database.Pending); n > 0 {
 		add(fmt.Sprintf("the schema of the database is at %s, release %s needs %s", orBase(st.Database.Revision), v.release, v.release.Head),
 			v.initially())

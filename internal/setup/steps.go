@@ -153,11 +153,13 @@ func (r *run) finish(ctx context.Context) error {
 }
 
 // startable leaves out the services that the operator has stopped in a complete install: they stay stopped.
-func (r *run) startable(services []string) []string {
-	return slices.DeleteFunc(slices.Clone(services), func(s string) bool {
-		c, exists := r.observed.Container(s)
-		return exists && r.state.Phase == workdir.Installed && c.State == "exited"
-	})
+func (w world) startable(services []string) []string {
+	return slices.DeleteFunc(slices.Clone(services), w.leftStopped)
+}
+
+func (w world) leftStopped(service string) bool {
+	c, exists := w.observed.Container(service)
+	return exists && w.state.Phase == workdir.Installed && c.State == "exited"
 }
 
 // missingImages returns the images that the engine does not hold.

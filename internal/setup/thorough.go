@@ -33,7 +33,6 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 	v.loose, v.looseErr = v.setup.Dir.Loose()
 	v.disk = v.setup.freeSpace(v.host)
 	v.writable = v.setup.Dir.Writable()
-	v.findKey()
 	v.readConfigs()
 	if v.engine == nil {
 		return

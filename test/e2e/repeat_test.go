@@ -33,6 +33,13 @@ func TestStoppedServiceStaysStopped(t *testing.T) {
 	if got := s.init(append(whole, "--output", "json")...).is(t, 0).object(t).Stopped; !slices.Equal(got, []string{"scheduler"}) {
 		t.Errorf("the result object names %v as stopped", got)
 	}
+	for _, needed := range []string{"rabbitmq", "db"} {
+		s.compose("stop", needed).is(t, 0)
+		before = s.snapshot()
+		s.init(whole...).is(t, refused).says(t, needed+" was stopped", "docker compose start "+needed)
+		mustEqual(t, before, s.snapshot())
+		s.compose("start", needed).is(t, 0)
+	}
 }
 
 // TestComposeAdoptsTheStack lets the real Compose CLI work in the folder as if it had made everything itself.

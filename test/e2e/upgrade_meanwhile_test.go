@@ -208,6 +208,7 @@ func TestFreshRestoreKilledAtOnce(t *testing.T) {
 	t.Parallel()
 	s := installed(t, "0.2.5")
 	rows, secrets := s.rows(), s.secrets()
+	s.query(reader)
 	s.do("backup create").is(t, 0)
 	name := s.backups()[0]
 	s.compose("down", "--volumes").is(t, 0)
@@ -233,6 +234,33 @@ func TestFreshRestoreKilledAtOnce(t *testing.T) {
 		t.Error("nothing tells of the restore that was killed")
 	}
 	s.do("init").is(t, refused).says(t, "syncmaster-setup resume")
-	s.do("resume").is(t, 0)
+	resumed := s.do("resume").is(t, 0)
+	if strings.Contains(resumed.said(), "another image") {
+		t.Errorf("the same images are others now:\n%s", resumed.said())
+	}
 	s.mustBe("0.2.5", rows, secrets)
+	s.mustHaveReader()
+}
+
+// reader is what an administrator sets up beside SyncMaster: a role that reads, and settings of the database.
+const reader = `CREATE ROLE "Re ader" LOGIN PASSWORD 'reads';
+	GRANT pg_monitor TO "Re ader";
+	GRANT SELECT ON ALL TABLES IN SCHEMA public TO "Re ader";
+	REVOKE CONNECT ON DATABASE syncmaster FROM PUBLIC;
+	GRANT CONNECT ON DATABASE syncmaster TO "Re ader";
+	COMMENT ON DATABASE syncmaster IS 'of the data team';
+	ALTER DATABASE syncmaster SET work_mem = '9MB';
+	ALTER DATABASE syncmaster SET search_path = public, "$user";
+	ALTER ROLE "Re ader" IN DATABASE syncmaster SET statement_timeout = '7s'`
+
+// mustHaveReader fails the test unless what [reader] sets up is there.
+func (s *stack) mustHaveReader() {
+	s.t.Helper()
+	address := fmt.Sprintf("postgres://Re%%20ader:reads@127.0.0.1:%d/syncmaster", s.ports.db)
+	const state = `SELECT concat_ws(', ', current_setting('work_mem'), current_setting('search_path'), current_setting('statement_timeout'),
+		has_database_privilege('public', 'syncmaster', 'CONNECT'), pg_has_role('pg_monitor', 'MEMBER'),
+		(SELECT count(*) > 0 FROM run), shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = 'syncmaster'`
+	if got, want := query(s.t, address, state), `9MB, public, "$user", 7s, f, t, t, of the data team`; got != want {
+		s.t.Errorf("role and settings of the database: %s; want %s", got, want)
+	}
 }

@@ -77,9 +77,11 @@ func TestRollbackWithNewerData(t *testing.T) {
 	})
 	t.Run("damaged database", func(t *testing.T) {
 		s := s.within(t)
+		s.query(reader)
 		rows := s.rows()
 		move(t, "backup create")
 		name := s.backups()[0]
+		s.query("ALTER DATABASE syncmaster SET work_mem = '10MB'; ALTER DATABASE syncmaster RESET search_path")
 		s.query("DROP INDEX ix__run__type; DELETE FROM run")
 		move(t, "backup create")
 		move(t, "backup restore", name)
@@ -87,6 +89,7 @@ func TestRollbackWithNewerData(t *testing.T) {
 		if n := s.query("SELECT count(*) FROM pg_indexes WHERE indexname = 'ix__run__type'"); n != "1" {
 			t.Errorf("after the restore there are %s indexes of that name", n)
 		}
+		s.mustHaveReader()
 	})
 	s.mustHideSecrets(secrets)
 	s.mustHideSecretsInEngine(secrets)
