@@ -86,6 +86,12 @@ func TestUpgradeRefuses(t *testing.T) {
 		s.override("db", "")
 		s.databaseAnswers()
 	})
+	t.Run("another major", func(t *testing.T) {
+		s := s.within(t)
+		defer s.newFile("docker-compose.override.yml", "services:\n  db:\n    image: postgres:18\n")()
+		got := s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "PostgreSQL 17 runs on the volume", "PostgreSQL 18", `image: "postgres:17"`)
+		s.transcript("another-major", got)
+	})
 	t.Run("keep what does not fit", func(t *testing.T) {
 		s := s.within(t)
 		defer obstacles[4].put(s)()
@@ -107,6 +113,18 @@ func (s *stack) databaseAnswers() {
 		}
 		return conn.Close(s.t.Context())
 	})
+}
+
+// newFile puts a file into the folder until remove is called.
+func (s *stack) newFile(name, text string) (remove func()) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	write(s.t, path, text)
+	return func() {
+		if err := os.Remove(path); err != nil {
+			s.t.Error(err)
+		}
+	}
 }
 
 // mustLeaveAlone runs a command that is refused with all texts and changes nothing.
