@@ -49,8 +49,8 @@ type DB struct {
 	policy  policy
 }
 
-// Connect opens a session, trying once, where the embedded files are what they should be. Errors carry a hint and an exit code; [Retryable] tells those that may pass. A
-// connection pooler is refused. The caller closes what it gets.
+// Connect opens a session, trying once, where the embedded files are what they should be. Errors carry a hint and an exit
+// code; [Retryable] tells those that may pass. A connection pooler is refused. The caller closes what it gets.
 func Connect(ctx context.Context, target Target) (*DB, error) {
 	if err := Verify(); err != nil {
 		return nil, err
@@ -81,8 +81,9 @@ func (db *DB) Close(ctx context.Context) error {
 }
 
 // prepare refuses poolers and readies the session: the server notices within half a minute that the client's host or the
-// way to it is gone, from PostgreSQL 14 on within half a second that the client was killed, and frees its locks. A pooler hands out a process id of its own at the start of the
-// session, so that the server's differs (research on PgBouncer; true of Odyssey and pgcat too).
+// way to it is gone, from PostgreSQL 14 on within half a second that the client was killed, and frees its locks. A pooler
+// hands out a process id of its own at the start of the session, so that the server's differs (research on PgBouncer; true
+// of Odyssey and pgcat too).
 func (db *DB) prepare(ctx context.Context) error {
 	var pid uint32
 	err := db.conn.QueryRow(ctx, "SELECT pg_backend_pid(), current_setting('server_version_num')::int").

@@ -1,6 +1,6 @@
 // Command bench measures syncmaster-setup beside what it replaces: the first start (start), what is typed every day (day),
-// an upgrade (upgrade), backup and restore (backup) and the migrations (migrate). docs/performance.md describes the methods. A goal that is missed is
-// printed and is no failure; the exit status is 1 where something did not run.
+// an upgrade (upgrade), backup and restore (backup) and the migrations (migrate). docs/performance.md describes the
+// methods. A goal that is missed is printed and is no failure; the exit status is 1 where something did not run.
 package main
 
 import (
