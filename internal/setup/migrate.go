@@ -110,12 +110,15 @@ func (s *Setup) locate(ctx context.Context, engine Engine, found *Schema, w worl
 		return fault.New(fault.Refused, errors.New("the engine is on another machine, and the database is published there only"),
 			"run this on that machine, or give an address that is reached from here with --database-url")
 	}
-	if free, err := s.System.FreeBytes(host.RootDir); err == nil { // the root of a VM's engine is not on this machine
-		found.Free = max(free, 1) // 0 says that it is not known
-	}
 	r := &run{Setup: s, world: w, engine: engine}
 	if err := r.load(ctx); err != nil {
 		return err
+	}
+	if free, err := s.System.FreeBytes(host.RootDir); err == nil { // the root of a VM's engine is not on this machine
+		found.Free = max(free, 1) // 0 says that it is not known
+	}
+	for _, d := range s.dataDisks(r.project, w.observed, "db") { // the volume may have a disk of its own
+		found.Free = max(d.free, 1)
 	}
 	found.Address, err = r.address(ctx, "db", 5432)
 	return err

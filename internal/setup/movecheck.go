@@ -108,17 +108,26 @@ func (u *upgrade) checkTargetImages(p *fault.Problems) { u.then().checkImages(p)
 // checkDisk refuses where images, backup, rewritten tables and a database that is loaded beside the one in use would fill
 // a disk. loaded is the size of that one, as far as it is known.
 func (u *upgrade) checkDisk(noBackup bool, loaded int64, p *fault.Problems) {
-	engineNeeds, backupNeeds := uint64(u.forecast.Bytes)+uint64(loaded)+u.then().spaceForImages(u.movedServices()), spaceForFiles //nolint:gosec // a size is not negative
+	dataNeeds := uint64(u.forecast.Bytes) + uint64(loaded) //nolint:gosec // a size is not negative
+	engineNeeds, backupNeeds := dataNeeds+u.then().spaceForImages(u.movedServices()), spaceForFiles
 	if !noBackup {
 		backupNeeds += uint64(u.size) //nolint:gosec // a size is not negative
 	}
-	needed := "images and rewritten tables"
+	needed := "rewritten tables"
 	if loaded > 0 {
-		needed = "images and a database that is loaded from a backup"
+		needed = "a database that is loaded from a backup"
 	}
-	if free, known := u.disk["images"]; known && free < engineNeeds {
-		p.Add(fmt.Sprintf("%s of the engine has %s free, %s need up to %s", u.host.RootDir, size(free), needed, size(engineNeeds)),
+	free, known := u.disk["images"]
+	full := known && free < engineNeeds
+	if full {
+		p.Add(fmt.Sprintf("%s of the engine has %s free, images and %s need up to %s", u.host.RootDir, size(free), needed, size(engineNeeds)),
 			"free some space there, for example with: docker image prune")
+	}
+	for _, d := range u.dataDisks {
+		if same := full && d.free == free; d.free < dataNeeds && !same {
+			p.Add(fmt.Sprintf("%s, where the database keeps its data, has %s free, %s need up to %s", d.path, size(d.free), needed, size(dataNeeds)),
+				"make space on that disk")
+		}
 	}
 	if free, known := u.disk["backups"]; known && free < backupNeeds {
 		p.Add(fmt.Sprintf("%s/%s has %s free, the backup needs up to %s", u.dir, backups, size(free), size(backupNeeds)),

@@ -113,7 +113,14 @@ func TestUpgradeChecks(t *testing.T) {
 		"unreadable rows":         {"0.3.2", with, func(u *upgrade) { u.unreadable = []fault.Problem{{What: "rows"}} }, []string{"rows"}},
 		"no space for the backup": {"0.3.2", with, func(u *upgrade) { u.disk["backups"], u.size = 2*mebibyte, 10<<20 }, []string{"/srv/install/backups has 2.0 MiB free, the backup needs up to 26.0 MiB"}},
 		"no space, without":       {"0.3.2", without, func(u *upgrade) { u.disk["backups"], u.size = 20*mebibyte, 100<<20 }, nil},
-		"no space for tables":     {"0.3.2", with, func(u *upgrade) { u.disk["images"], u.forecast.Bytes = 1<<20, 10<<20 }, []string{"/var/lib/docker of the engine has 1.0 MiB free, images and rewritten tables need up to 10.0 MiB"}},
+		"no space on the disk of the data": {"0.3.2", with, func(u *upgrade) {
+			u.dataDisks, u.forecast.Bytes = []dataDisk{{"db", "/data", 1 << 20}}, 10<<20
+		}, []string{"/data, where the database keeps its data, has 1.0 MiB free, rewritten tables need up to 10.0 MiB"}},
+		"no space on either disk": {"0.3.2", with, func(u *upgrade) {
+			u.dataDisks, u.forecast.Bytes = []dataDisk{{"db", "/data", 2 << 20}}, 10<<20
+			u.disk["images"] = 1 << 20
+		}, []string{"/var/lib/docker of the engine has 1.0 MiB free", "/data, where the database keeps its data, has 2.0 MiB free, rewritten tables need up to 10.0 MiB"}},
+		"no space for tables": {"0.3.2", with, func(u *upgrade) { u.disk["images"], u.forecast.Bytes = 1<<20, 10<<20 }, []string{"/var/lib/docker of the engine has 1.0 MiB free, images and rewritten tables need up to 10.0 MiB"}},
 		"no space for the way back": {"9.9.9", with, func(u *upgrade) { u.disk["images"], u.size = 1<<20, 20<<20 },
 			[]string{"/var/lib/docker of the engine has 1.0 MiB free, images and a database that is loaded from a backup need up to 20.0 MiB"}},
 		"no space for an image": {"0.3.2", with, func(u *upgrade) {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"syncmaster-setup/internal/fault"
+	"syncmaster-setup/internal/stack"
 )
 
 const (
@@ -44,6 +47,37 @@ func (w world) spaceForImages(services []string) (sum uint64) {
 		}
 	}
 	return sum
+}
+
+// dataDisk is the free space where a service keeps its data.
+type dataDisk struct {
+	service, path string
+	free          uint64
+}
+
+// dataDisks looks at the disks of the volumes and of the host's folders that services write to, on an engine of this
+// machine. Where the engine keeps its volumes only root may look; what cannot be told is left out.
+func (s *Setup) dataDisks(project *types.Project, observed stack.Observed, services ...string) []dataDisk {
+	var disks []dataDisk
+	if project == nil {
+		return nil
+	}
+	for _, service := range services {
+		for _, mount := range project.Services[service].Volumes {
+			path := mount.Source
+			if mount.Type == types.VolumeTypeVolume {
+				at := slices.IndexFunc(observed.Volumes, func(v stack.Volume) bool { return v.Name == project.Volumes[mount.Source].Name })
+				if at < 0 {
+					continue
+				}
+				path = observed.Volumes[at].Path
+			}
+			if free, err := s.System.FreeBytes(path); err == nil {
+				disks = append(disks, dataDisk{service, path, free})
+			}
+		}
+	}
+	return disks
 }
 
 // imageSpace is the unpacked size of each service's image, rounded up; the worker's carries Spark and its jars. It counts

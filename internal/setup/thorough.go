@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/compose-spec/compose-go/v2/types"
-
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/stack"
 )
@@ -45,7 +43,7 @@ func (v *sight) lookThoroughly(ctx context.Context) {
 	v.findStore(ctx)
 	if v.host.Local {
 		v.measureLogs()
-		v.measureData()
+		v.dataDisks = v.setup.dataDisks(v.project, v.observed, v.options.Infrastructure()...)
 	}
 	v.findHolders()
 }
@@ -93,35 +91,6 @@ func (v *sight) findStore(ctx context.Context) {
 	unknown, err := ask(ctx, func(ctx context.Context) (bool, error) { return v.setup.System.NoSuchHost(ctx, host), nil })
 	if err == nil && unknown {
 		v.noStore = host
-	}
-}
-
-// dataDisk is the free space where a service keeps its data.
-type dataDisk struct {
-	service, path string
-	free          uint64
-}
-
-// measureData looks at the disks of the volumes and of the host's folders that database and broker write to. Where the
-// engine keeps its volumes only root may look.
-func (v *sight) measureData() {
-	if v.project == nil {
-		return
-	}
-	for _, service := range v.options.Infrastructure() {
-		for _, mount := range v.project.Services[service].Volumes {
-			path := mount.Source
-			if mount.Type == types.VolumeTypeVolume {
-				at := slices.IndexFunc(v.observed.Volumes, func(o stack.Volume) bool { return o.Name == v.project.Volumes[mount.Source].Name })
-				if at < 0 {
-					continue
-				}
-				path = v.observed.Volumes[at].Path
-			}
-			if free, err := v.setup.System.FreeBytes(path); err == nil {
-				v.dataDisks = append(v.dataDisks, dataDisk{service, path, free})
-			}
-		}
 	}
 }
 

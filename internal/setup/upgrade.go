@@ -55,8 +55,9 @@ type upgrade struct {
 
 	forecasts  bool // the way to the target's revision is forecast; a database that is only copied or replaced may be at any
 	facts      DatabaseFacts
-	dbImage    string // that the service of the database has in the files in place
-	broker     string // version, empty where it does not tell
+	dataDisks  []dataDisk // of the database
+	dbImage    string     // that the service of the database has in the files in place
+	broker     string     // version, empty where it does not tell
 	size       int64
 	forecast   Forecast
 	tokens     []string

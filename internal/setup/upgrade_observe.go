@@ -110,6 +110,9 @@ func (s *Setup) observeData(ctx context.Context, engine Engine, u *upgrade) erro
 	if err := r.load(ctx); err != nil {
 		return err
 	}
+	if u.host.Local {
+		u.dataDisks = s.dataDisks(r.project, u.observed, "db")
+	}
 	if u.dbImage = r.project.Services["db"].Image; u.forecasts {
 		u.broker = r.brokerVersion(ctx)
 	}

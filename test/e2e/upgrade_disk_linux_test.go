@@ -30,6 +30,12 @@ func TestUpgradeWithFullDisk(t *testing.T) {
 	s.query(manyGroups)
 	before := s.stand()
 
+	t.Run("seen before", func(t *testing.T) {
+		s := s.within(t)
+		disk.fill(t, 8<<20)
+		defer disk.free(t)
+		s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "where the database keeps its data, has ", "rewritten tables need up to")
+	})
 	t.Run("table", func(t *testing.T) { // the old release goes on with what little is left
 		s := s.within(t)
 		got := s.upgradeOnto(disk, 8<<20).is(t, undone)
