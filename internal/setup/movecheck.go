@@ -44,7 +44,7 @@ func (u *upgrade) checkBeyondUs(p *fault.Problems) {
 func (u *upgrade) checkServer(o UpgradeOptions, p *fault.Problems) {
 	runs := u.facts.ServerVersion / 10000 //nolint:mnd // the major version
 	if major := postgresMajor(u.databaseImage()); !u.options.ExternalDatabase && runs > 0 && major > 0 && major != runs {
-		p.Add(fmt.Sprintf("PostgreSQL %d runs on the volume, and release %s is set up with PostgreSQL %d: another major cannot read its files", runs, u.target, major),
+		p.Add(fmt.Sprintf("PostgreSQL %d runs on the volume, and the image of the database would be %s: another major cannot read its files", runs, u.databaseImage()),
 			fmt.Sprintf("keep the image of the database in %s, as services: {db: {image: \"postgres:%d\"}}", workdir.OverrideFile, runs))
 	}
 	external, lossy := u.options.ExternalDatabase, u.backByDump()

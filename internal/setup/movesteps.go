@@ -46,8 +46,10 @@ func (m *move) stopServer(ctx context.Context) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
-	var err error
-	m.rest, err = m.engine.End(ctx, m.project, "server")
+	rest, err := m.engine.End(ctx, m.project, "server")
+	if err == nil {
+		m.rest = rest
+	}
 	return err
 }
 

@@ -97,7 +97,7 @@ func TestUpgradeChecks(t *testing.T) {
 		}, []string{".env says VERSION=0.3.0, and release 0.3.1 was installed"}},
 		"another PostgreSQL":              {"0.3.2", with, func(u *upgrade) { u.facts.ServerVersion = 160004 }, []string{"PostgreSQL 16 runs on the volume"}},
 		"another PostgreSQL, kept":        {"0.3.2", with, func(u *upgrade) { u.facts.ServerVersion, u.dbImage = 160004, "example.com/postgres:16-alpine" }, nil},
-		"another PostgreSQL to be":        {"0.3.2", with, func(u *upgrade) { u.dbImage = "postgres:18" }, []string{"PostgreSQL 17 runs on the volume, and release 0.3.2 is set up with PostgreSQL 18"}},
+		"another PostgreSQL to be":        {"0.3.2", with, func(u *upgrade) { u.dbImage = "postgres:18" }, []string{"PostgreSQL 17 runs on the volume, and the image of the database would be postgres:18"}},
 		"some PostgreSQL":                 {"0.3.2", with, func(u *upgrade) { u.dbImage = "postgis/postgis:16-3.4" }, nil},
 		"external, by its image":          {"9.9.9", with, func(u *upgrade) { u.options.ExternalDatabase = true }, []string{"can only be taken back with a backup"}},
 		"external, by its image, without": {"9.9.9", without, func(u *upgrade) { u.options.ExternalDatabase = true }, []string{"can only be taken back with a backup"}},

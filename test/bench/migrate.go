@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"golang.org/x/sys/unix"
 
@@ -39,8 +37,7 @@ type ground struct {
 	*bench
 	id      string // of its container
 	address string // in the engine's network
-	port    uint16 // on this host
-	url     string // of the target
+	url     string // of the target, there: a published port would add a program that copies every byte
 }
 
 // migrations measures revision 0012 on a filled database, and all revisions on an empty one.
@@ -79,21 +76,12 @@ func (g *ground) raise(ctx context.Context) error {
 	if err := g.clean(ctx); err != nil {
 		return err
 	}
-	found, err := freePorts(ctx)
-	if err != nil {
-		return err
-	}
-	g.port, g.url = found.database, fmt.Sprintf("postgresql://%s:%s@127.0.0.1:%d/%s", user, password, found.database, target)
-	port, _ := network.PortFrom(5432, network.TCP) // it is a constant
 	made, err := g.api.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: prefix + "migrate-db-1",
 		Config: &container.Config{
 			Image: kit.Prefix + "/postgres:17", Env: []string{"POSTGRES_USER=" + user, "POSTGRES_PASSWORD=" + password},
-			Cmd: []string{"postgres", "-c", "autovacuum=off"}, ExposedPorts: network.PortSet{port: {}},
+			Cmd: []string{"postgres", "-c", "autovacuum=off"},
 		},
-		HostConfig: &container.HostConfig{PortBindings: network.PortMap{
-			port: {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: fmt.Sprint(g.port)}},
-		}},
 	})
 	if err != nil {
 		return fmt.Errorf("making the database: %w", err)
@@ -109,6 +97,7 @@ func (g *ground) raise(ctx context.Context) error {
 	for _, n := range seen.Container.NetworkSettings.Networks {
 		g.address = n.IPAddress.String()
 	}
+	g.url = fmt.Sprintf("postgresql://%s:%s@%s:5432/%s", user, password, g.address, target)
 	return until(ctx, "the database", func(ctx context.Context) error {
 		conn, err := g.connect(ctx)
 		if err != nil {

@@ -119,6 +119,23 @@ func ping(address string) error {
 // told is how long the engine may take to tell of a signal that it has sent.
 const told = 300 * time.Millisecond
 
+// fewQuestions would show too little.
+const fewQuestions = 20
+
+// mustComeAll is [answers.mustComeUntil] now, once there are enough of them.
+func (a *answers) mustComeAll(t *testing.T) {
+	t.Helper()
+	eventually(t, func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if n := len(a.list); n < fewQuestions {
+			return fmt.Errorf("only %d questions were asked", n)
+		}
+		return nil
+	})
+	a.mustComeUntil(t, time.Now().Add(told))
+}
+
 // mustComeUntil ends the questions, and fails the test where one that was asked before a moment had no answer.
 func (a *answers) mustComeUntil(t *testing.T, moment time.Time) {
 	t.Helper()
@@ -132,7 +149,7 @@ func (a *answers) mustComeUntil(t *testing.T, moment time.Time) {
 			t.Errorf("%s before that the server does not answer: %v", moment.Sub(answer.came), answer.err)
 		}
 	}
-	if came < 20 {
+	if came < fewQuestions {
 		t.Errorf("only %d questions were asked", came)
 	}
 }

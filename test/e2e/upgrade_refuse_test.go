@@ -89,7 +89,7 @@ func TestUpgradeRefuses(t *testing.T) {
 	t.Run("another major", func(t *testing.T) {
 		s := s.within(t)
 		defer s.newFile("docker-compose.override.yml", "services:\n  db:\n    image: postgres:18\n")()
-		got := s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "PostgreSQL 17 runs on the volume", "PostgreSQL 18", `image: "postgres:17"`)
+		got := s.mustLeaveAlone("upgrade", []string{"--to", "0.2.5"}, "PostgreSQL 17 runs on the volume", "would be postgres:18", `image: "postgres:17"`)
 		s.transcript("another-major", got)
 	})
 	t.Run("keep what does not fit", func(t *testing.T) {
