@@ -19,17 +19,13 @@ import (
 func (r *run) dumpRoles(ctx context.Context, at server, out io.Writer) error {
 	var text strings.Builder
 	command := []string{"pg_dumpall", "--roles-only", "--database=" + at.name}
-	err := r.tool(ctx, at, command, nil, &text)
-	if err != nil {
+	if r.tool(ctx, at, command, nil, &text) != nil {
 		text.Reset()
-		if r.tool(ctx, at, append(command, "--no-role-passwords"), nil, &text) == nil {
-			err = nil
+		if err := r.tool(ctx, at, append(command, "--no-role-passwords"), nil, &text); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(out, text.String())
+	_, err := io.WriteString(out, text.String())
 	return err
 }
 
