@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"maps"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -316,19 +316,24 @@ func (s *stack) remove() {
 	}
 }
 
-// freePort asks the kernel for a port that nobody listens on.
+// The ports of the tests lie below those that Linux gives to connections by itself.
+const firstPort, portCount = 20_000, 12_000
+
+// portsGiven counts the ports that were given away.
+var portsGiven atomic.Int32
+
+// freePort returns a port that nobody listens on, another one each time: a stack takes its own only when its containers start.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
+	for range portCount {
+		n := firstPort + (os.Getpid()+int(portsGiven.Add(1)))%portCount
+		if listener, err := net.ListenTCP("tcp", &net.TCPAddr{Port: n}); err == nil {
+			_ = listener.Close() // nothing was sent
+			return n
+		}
 	}
-	defer func() { _ = listener.Close() }() // nothing was sent
-	address, err := netip.ParseAddrPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return int(address.Port())
+	t.Fatal("no port is free")
+	return 0
 }
 
 // eventually repeats a check until it gives no error, and fails the test with the last one.
