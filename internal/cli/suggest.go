@@ -59,7 +59,8 @@ func unknownOption(c *cli.Context, name string) error {
 		what += " for " + below
 	}
 	hint := "type " + help + " --help"
-	switch meant := cmp.Or(elsewhere(name, flagNames(c.Command.Flags)), likely(name, flagNames(c.Command.Flags))); {
+	names := flagNames(c.Command.Flags)
+	switch meant := cmp.Or(elsewhere(name, names), likely(name, names)); {
 	case isNumber(name):
 		hint = numberHint(c, name, hint)
 	case belongsBelow(c.Command, name):

@@ -175,10 +175,10 @@ func (r *run) loadDump(ctx context.Context, m backup.Manifest) error {
 	}
 	fresh, old := at.name+"_restoring", at.name+"_replaced"
 	err = r.sql(ctx, at,
-		"DROP DATABASE IF EXISTS "+quoted(fresh)+" WITH (FORCE)",
-		"DROP DATABASE IF EXISTS "+quoted(old)+" WITH (FORCE)",
+		"DROP DATABASE IF EXISTS "+quoted(fresh)+" WITH (FORCE);",
+		"DROP DATABASE IF EXISTS "+quoted(old)+" WITH (FORCE);",
 		// with the locale of the one that it replaces
-		"CREATE DATABASE "+quoted(fresh)+" OWNER "+quoted(at.user)+" TEMPLATE template0"+r.localeOf(ctx, at))
+		"CREATE DATABASE "+quoted(fresh)+" OWNER "+quoted(at.user)+" TEMPLATE template0"+r.localeOf(ctx, at)+";")
 	if err != nil {
 		return err
 	}
@@ -195,37 +195,42 @@ func (r *run) loadDump(ctx context.Context, m backup.Manifest) error {
 		_, err = io.Copy(io.Discard, counted) // pg_restore may leave the end unread; the checksum needs it
 	}
 	if err = errors.Join(err, dump.Close()); err != nil {
-		return errors.Join(err, r.sql(ctx, at, "DROP DATABASE IF EXISTS "+quoted(fresh)+" WITH (FORCE)"))
+		return errors.Join(err, r.sql(ctx, at, "DROP DATABASE IF EXISTS "+quoted(fresh)+" WITH (FORCE);"))
 	}
 	if err := r.closeDatabase(ctx); err != nil {
 		return err
 	}
-	return r.script(ctx, at, strings.Join(slices.Concat([]string{
+	return r.sql(ctx, at, slices.Concat([]string{
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = " + literal(at.name) + " AND pid <> pg_backend_pid();",
 		"BEGIN;",
 		"ALTER DATABASE " + quoted(at.name) + " RENAME TO " + quoted(old) + ";",
 		"ALTER DATABASE " + quoted(fresh) + " RENAME TO " + quoted(at.name) + ";",
-	}, settings, []string{"COMMIT;", "DROP DATABASE " + quoted(old) + " WITH (FORCE);"}), "\n"))
+	}, settings, []string{"COMMIT;", "DROP DATABASE " + quoted(old) + " WITH (FORCE);"})...)
 }
 
 // localeOf returns the clauses that make a database with the encoding and the locale of another one.
 func (r *run) localeOf(ctx context.Context, at server) string {
 	const query = `SELECT format(' ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
 		FROM pg_database WHERE datname = current_database()`
-	var out strings.Builder
-	if err := r.tool(ctx, at, []string{"psql", "-XAtqc", query, "--dbname=" + at.name}, nil, &out); err != nil {
+	clauses, err := r.answer(ctx, at, at.name, query)
+	if err != nil {
 		return "" // the server's own, as at its first start
 	}
-	return strings.TrimRight(out.String(), "\n")
+	return clauses
 }
 
-// sql runs statements one by one, in the server's maintenance database, and stops at the first that fails.
+// answer returns what a database of the server answers to a query, a line for each row.
+func (r *run) answer(ctx context.Context, at server, database, query string) (string, error) {
+	var out strings.Builder
+	err := r.tool(ctx, at, []string{"psql", "-XAtqc", query, "--dbname=" + database}, nil, &out)
+	return strings.TrimRight(out.String(), "\n"), err
+}
+
+// sql runs statements, each with its semicolon, one by one in one session in the server's maintenance database, and stops
+// at the first that fails. They may hold secrets, so they are no arguments.
 func (r *run) sql(ctx context.Context, at server, statements ...string) error {
-	command := []string{"psql", "-XAtq", "--set=ON_ERROR_STOP=1", "--dbname=" + maintenance}
-	for _, s := range statements {
-		command = append(command, "--command="+s)
-	}
-	return r.tool(ctx, at, command, nil, nil)
+	command := []string{"psql", "-XAtq", "--set=ON_ERROR_STOP=1", "--dbname=" + maintenance, "--file=-"}
+	return r.tool(ctx, at, command, strings.NewReader(strings.Join(statements, "\n")+"\n"), nil)
 }
 
 func quoted(name string) string  { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

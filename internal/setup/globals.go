@@ -38,17 +38,16 @@ func (r *run) bringRoles(ctx context.Context, at server, m backup.Manifest) erro
 	if err != nil {
 		return err
 	}
-	var known strings.Builder
-	query := []string{"psql", "-XAtqc", "SELECT quote_ident(rolname) FROM pg_roles", "--dbname=" + maintenance}
-	if err := r.tool(ctx, at, query, nil, &known); err != nil {
+	known, err := r.answer(ctx, at, maintenance, "SELECT quote_ident(rolname) FROM pg_roles")
+	if err != nil {
 		return err
 	}
-	statements, made := missingRoles(text, strings.Split(strings.TrimSpace(known.String()), "\n"))
+	statements, made := missingRoles(text, strings.Split(known, "\n"))
 	if len(made) == 0 {
 		return nil
 	}
 	r.Report.Report(report.Event{Kind: report.Progress, Text: "making the roles " + strings.Join(made, ", ")})
-	return r.script(ctx, at, "BEGIN;\n"+strings.Join(statements, "\n")+"\nCOMMIT;\n")
+	return r.sql(ctx, at, slices.Concat([]string{"BEGIN;"}, statements, []string{"COMMIT;"})...)
 }
 
 var (
@@ -107,9 +106,4 @@ func (r *run) settingsOf(ctx context.Context, at server, m backup.Manifest) ([]s
 		return nil, err
 	}
 	return slices.DeleteFunc(statementsOf(text.String()), func(s string) bool { return strings.HasPrefix(s, "CREATE DATABASE ") }), nil
-}
-
-// script runs SQL in one session in the server's maintenance database, and stops at the first statement that fails.
-func (r *run) script(ctx context.Context, at server, sql string) error {
-	return r.tool(ctx, at, []string{"psql", "-XAtq", "--set=ON_ERROR_STOP=1", "--dbname=" + maintenance, "--file=-"}, strings.NewReader(sql), nil)
 }

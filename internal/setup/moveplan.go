@@ -10,6 +10,7 @@ import (
 
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
+	"syncmaster-setup/internal/report"
 	"syncmaster-setup/internal/workdir"
 )
 
@@ -105,6 +106,12 @@ func (u *upgrade) describe(t ticket) MovePlan {
 		p.Backup = u.size
 	}
 	return p
+}
+
+// warn tells what the user should know, and adds it to a plan.
+func (s *Setup) warn(p *MovePlan, text string) {
+	p.Warnings = append(p.Warnings, text)
+	s.Report.Report(report.Event{Kind: report.Warning, Text: text})
 }
 
 // addImage adds an image of the target once.

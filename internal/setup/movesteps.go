@@ -27,17 +27,15 @@ func (m *move) platformOf() string { return m.options.Platform }
 // stopServer takes the server away; the outage begins. Where the database is migrated next, that begins when the
 // server's program has ended.
 func (m *move) stopServer(ctx context.Context) error {
-	if m.To.ImageMigrates || m.Restore != "" {
-		m.leave()
-		return m.halt(ctx, "server", 0)
+	migrates := !m.To.ImageMigrates && m.Restore == ""
+	if migrates { // what can be done before is not done while the server is missed
+		if err := m.withDatabase(ctx, func(db Database) error { return m.readyToChange(ctx, db) }); err != nil {
+			return err
+		}
+		m.loadAhead(ctx)
 	}
-	// what can be done before is not done while the server is missed
-	if err := m.withDatabase(ctx, func(db Database) error { return m.readyToChange(ctx, db) }); err != nil {
-		return err
-	}
-	m.loadAhead(ctx)
 	m.leave()
-	if m.Offline { // the backup comes first
+	if !migrates || m.Offline { // what comes next is another container's work, or a backup
 		return m.halt(ctx, "server", 0)
 	}
 	if err := m.noteHalt("server"); err != nil {

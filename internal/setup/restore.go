@@ -68,8 +68,7 @@ func (s *Setup) Restore(ctx context.Context, name string, o MoveOptions) (result
 	}
 	p := u.describe(t)
 	for _, text := range u.then().otherImages(wanted, u.movedServices()) {
-		p.Warnings = append(p.Warnings, text)
-		s.Report.Report(report.Event{Kind: report.Warning, Text: text})
+		s.warn(&p, text)
 	}
 	p.Database = fmt.Sprintf("is replaced by the one of %s; what was written since is lost: %s", wanted.Created.Format(time.RFC3339), u.newer(ctx, s, wanted.Created))
 	return s.begin(ctx, began, engine, o, t, p, files)

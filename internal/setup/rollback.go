@@ -14,7 +14,6 @@ import (
 	"syncmaster-setup/internal/fault"
 	"syncmaster-setup/internal/release"
 	"syncmaster-setup/internal/render"
-	"syncmaster-setup/internal/report"
 	"syncmaster-setup/internal/secret"
 	"syncmaster-setup/internal/workdir"
 )
@@ -156,8 +155,7 @@ func (u *upgrade) decideReturn(ctx context.Context, s *Setup, o RollbackOptions,
 	}
 	p.Database = "is replaced by the backup " + made.Name
 	newer := u.newer(ctx, s, made.Created)
-	p.Warnings = append(p.Warnings, fmt.Sprintf("what was written since %s is lost: %s", made.Created.Format(time.RFC3339), newer))
-	s.Report.Report(report.Event{Kind: report.Warning, Text: p.Warnings[len(p.Warnings)-1]})
+	s.warn(p, fmt.Sprintf("what was written since %s is lost: %s", made.Created.Format(time.RFC3339), newer))
 	if !o.LoseNewer {
 		return fault.New(fault.Refused, fmt.Errorf("release %s cannot use the database as it is now, and the backup %s knows nothing of what was written since: %s", u.target, made.Name, newer),
 			"if that may be lost, add --lose-newer-data")
@@ -202,8 +200,7 @@ func (u *upgrade) warnUnknown(ctx context.Context, s *Setup, p *MovePlan) error 
 			}
 			if len(rows) > 0 {
 				text := fmt.Sprintf("release %s cannot read %s: %s; %s", u.target, rule.What, nameRows(rows), rule.Hint)
-				p.Warnings = append(p.Warnings, text)
-				s.Report.Report(report.Event{Kind: report.Warning, Text: text})
+				s.warn(p, text)
 			}
 		}
 		return nil
