@@ -103,10 +103,7 @@ func TestCreateKeepsTheDependencyLabel(t *testing.T) {
 
 func TestCreateReplacesOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	e := connect(t)
-	p := project(t, e, twoServices)
-	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
-	must(t, e.Start(t.Context(), p))
+	e, p := running(t, twoServices)
 	before := ids(t, e, p.Name)
 	changed := reload(t, p.WorkingDir, p.Name, strings.ReplaceAll(twoServices, "$NAME", "changed"))
 
@@ -326,10 +323,7 @@ secrets:
 
 func TestStopAndRemove(t *testing.T) {
 	t.Parallel()
-	e := connect(t)
-	p := project(t, e, twoServices)
-	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
-	must(t, e.Start(t.Context(), p))
+	e, p := running(t, twoServices)
 	hearsSignals(t, e, p.Name, "server")
 	must(t, e.Stop(t.Context(), p, []string{"server"}, 5*time.Second))
 	if c, err := e.Inspect(t.Context(), p.Name, "server"); err != nil || c.State != "exited" || c.ExitCode != 0 {
@@ -376,10 +370,7 @@ func hearsSignals(t *testing.T, e *engine.Engine, project, service string) {
 
 func TestEnd(t *testing.T) {
 	t.Parallel()
-	e := connect(t)
-	p := project(t, e, twoServices)
-	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
-	must(t, e.Start(t.Context(), p))
+	e, p := running(t, twoServices)
 	hearsSignals(t, e, p.Name, "server")
 	inspected, err := engineAPI.ContainerInspect(t.Context(), ids(t, e, p.Name)["server"], client.ContainerInspectOptions{})
 	must(t, err)

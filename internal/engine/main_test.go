@@ -141,6 +141,16 @@ func project(t *testing.T, e *engine.Engine, compose string) *types.Project {
 	return reload(t, dir, name, compose)
 }
 
+// running returns a project whose services were made and started.
+func running(t *testing.T, compose string) (*engine.Engine, *types.Project) {
+	t.Helper()
+	e := connect(t)
+	p := project(t, e, compose)
+	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
+	must(t, e.Start(t.Context(), p))
+	return e, p
+}
+
 func reload(t *testing.T, dir, name, compose string) *types.Project {
 	t.Helper()
 	write(t, filepath.Join(dir, "docker-compose.yml"), compose)

@@ -4,17 +4,13 @@ import (
 	"slices"
 	"testing"
 
-	"syncmaster-setup/internal/engine"
 	"syncmaster-setup/internal/fault"
 )
 
 // TestRemoveProject takes a project of one folder away, in two steps, and nothing of another folder.
 func TestRemoveProject(t *testing.T) {
 	t.Parallel()
-	e := connect(t)
-	p := project(t, e, twoServices)
-	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
-	must(t, e.Start(t.Context(), p))
+	e, p := running(t, twoServices)
 	before := ids(t, e, p.Name)
 
 	if _, err := e.RemoveProject(t.Context(), p.Name, t.TempDir(), true); fault.CodeOf(err) != fault.Refused {

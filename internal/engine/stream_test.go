@@ -21,20 +21,11 @@ import (
 
 const one = "services: {s: {image: \"" + testImage + "\"}}"
 
-// running starts one container that the tests run commands in.
-func running(t *testing.T) (*engine.Engine, string) {
-	t.Helper()
-	e := connect(t)
-	p := project(t, e, one)
-	must(t, e.Create(t.Context(), p, engine.CreateOptions{}))
-	must(t, e.Start(t.Context(), p, "s"))
-	return e, p.Name
-}
-
 // TestStream runs commands in one container, with all kinds of input and output.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	e, name := running(t)
+	e, p := running(t, one)
+	name := p.Name
 
 	t.Run("both ways", func(t *testing.T) {
 		const size = 16<<20 + 7

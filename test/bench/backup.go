@@ -71,7 +71,7 @@ func (a *archive) prepare(ctx context.Context) (err error) {
 	if err := a.clean(ctx); err != nil {
 		return err
 	}
-	if a.ports, err = freePorts(ctx); err != nil {
+	if a.ports, err = freePorts(); err != nil {
 		return err
 	}
 	if _, err := a.install(ctx, a.site, version, "server"); err != nil {

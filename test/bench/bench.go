@@ -185,7 +185,7 @@ func (b *bench) once(ctx context.Context, m *method) (got measured, err error) {
 		return measured{}, fmt.Errorf("making a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, b.clean(ctx), os.RemoveAll(s.dir)) }()
-	if s.ports, err = freePorts(ctx); err != nil {
+	if s.ports, err = freePorts(); err != nil {
 		return measured{}, err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, turnLimit, fmt.Errorf("not done after %s", turnLimit))

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -210,24 +208,14 @@ func (b *bench) log(ctx context.Context, id, tail string) (*bytes.Buffer, error)
 	return &out, nil
 }
 
-// freePorts finds four, below the range that the kernel hands out by itself.
-func freePorts(ctx context.Context) (ports, error) {
-	var found [4]uint16
-	for i := range found {
-		for tries := 0; found[i] == 0; tries++ {
-			n := uint16(20000 + rand.IntN(12000))
-			l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", fmt.Sprintf(":%d", n))
-			if err != nil && tries > 100 {
-				return ports{}, fmt.Errorf("looking for a free port: %w", err)
-			}
-			if err != nil {
-				continue
-			}
-			defer func() { _ = l.Close() }() // held until all four are found
-			found[i] = n
+// freePorts finds one for each service.
+func freePorts() (p ports, err error) {
+	for _, port := range []*uint16{&p.server, &p.ui, &p.database, &p.broker} {
+		if *port, err = kit.FreePort(); err != nil {
+			return ports{}, err
 		}
 	}
-	return ports{found[0], found[1], found[2], found[3]}, nil
+	return p, nil
 }
 
 // until repeats a check every 50 ms until it passes; the context limits it.

@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -316,24 +314,14 @@ func (s *stack) remove() {
 	}
 }
 
-// The ports of the tests lie below those that Linux gives to connections by itself.
-const firstPort, portCount = 20_000, 12_000
-
-// portsGiven counts the ports that were given away.
-var portsGiven atomic.Int32
-
-// freePort returns a port that nobody listens on, another one each time: a stack takes its own only when its containers start.
+// freePort returns a port that nobody listens on, another one each time.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range portCount {
-		n := firstPort + (os.Getpid()+int(portsGiven.Add(1)))%portCount
-		if listener, err := net.ListenTCP("tcp", &net.TCPAddr{Port: n}); err == nil {
-			_ = listener.Close() // nothing was sent
-			return n
-		}
+	port, err := kit.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free")
-	return 0
+	return int(port)
 }
 
 // eventually repeats a check until it gives no error, and fails the test with the last one.
